@@ -1,0 +1,77 @@
+//! Body of [`Kind::Exec`](crate::Kind::Exec): fixed facts, then five pieces of bytes.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::{RecordHeader, TaskIdentity};
+
+/// The identity of a file, as its inode has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct FileIdentity {
+    /// `i_ino`.
+    pub inode: u64,
+    /// `i_size` in bytes.
+    pub size: u64,
+    /// Change time: whole seconds since 1970.
+    pub ctime_s: i64,
+    /// Change time: nanoseconds of the second.
+    pub ctime_ns: u32,
+    /// `i_sb->s_dev` as the kernel holds it: major << 20 | minor. Not what stat(2) shows on btrfs and overlayfs.
+    pub device: u32,
+    /// `i_mode`: type and permissions.
+    pub mode: u32,
+    /// Owner in the initial user namespace.
+    pub uid: u32,
+    /// Group in the initial user namespace.
+    pub gid: u32,
+    /// `i_nlink`: 0 when the file has been deleted, or never had a name.
+    pub links: u32,
+}
+
+const _: () = assert!(size_of::<FileIdentity>() == 48);
+
+/// How much of a run of bytes a record carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Piece {
+    /// Bytes in the record.
+    pub len: u32,
+    /// Bytes there were. More than `len` where it was cut or could not be read; [`Piece::UNKNOWN`] for a path whose
+    /// walk did not reach the root.
+    pub full: u32,
+}
+
+impl Piece {
+    /// `full` of a path whose length is not known.
+    pub const UNKNOWN: u32 = u32::MAX;
+
+    /// Whether the record carries all of it.
+    #[must_use]
+    pub const fn is_whole(self) -> bool {
+        self.len == self.full
+    }
+}
+
+/// The fixed part. The bytes of `path`, `cwd`, `script`, `args` and `env` follow in this order, with nothing between.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct ExecRecord {
+    /// The head.
+    pub header: RecordHeader,
+    /// The process, with its new image and credentials.
+    pub task: TaskIdentity,
+    /// The file of the image.
+    pub exe: FileIdentity,
+    /// Path of the image from the root of the mount namespace.
+    pub path: Piece,
+    /// Working directory, the same way.
+    pub cwd: Piece,
+    /// What execve(2) was given, where an interpreter runs it; empty otherwise.
+    pub script: Piece,
+    /// argv: strings that each end in NUL.
+    pub args: Piece,
+    /// The environment, the same way.
+    pub env: Piece,
+}
+
+const _: () = assert!(size_of::<ExecRecord>() == 272);

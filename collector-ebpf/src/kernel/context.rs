@@ -1,0 +1,41 @@
+//! What the kernel hands to a program when it calls it.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{EbpfContext, helpers::generated::bpf_get_socket_cookie};
+
+use super::Address;
+
+/// Reads a field of a context, each word by itself: a wider load, or one through a moved pointer, is refused.
+macro_rules! field {
+    ($structure:expr, $($field:tt)+) => {{
+        // SAFETY: the kernel hands the program a valid structure of this type; the verifier checks each load.
+        let field = unsafe { &raw const (*$structure).$($field)+ };
+        // SAFETY: the same; the field is an initialised integer or pointer.
+        unsafe { core::ptr::read_volatile(field) }
+    }};
+}
+
+pub(crate) use field;
+
+/// The cookie of the socket that a sock_ops or a sock_addr program is called for: unique for the host's boot.
+#[inline(always)]
+pub fn socket_cookie(context: &impl EbpfContext) -> u64 {
+    // SAFETY: the helper takes the context that the kernel called the program with, of one of the types that it knows
+    // (sock_addr since 4.17, sock_ops since 4.12); the verifier refuses another.
+    unsafe { bpf_get_socket_cookie(context.as_ptr()) }
+}
+
+/// `struct bpf_iter__task`: what the kernel hands to a task iterator. Both members are padded to 8 bytes.
+#[repr(C)]
+pub struct IterTaskContext {
+    meta: *const c_void,
+    task: *const c_void,
+}
+
+/// The task that an iterator is called for; none once, after the last.
+#[inline(always)]
+pub fn iterated_task(context: *const IterTaskContext) -> Option<Address> {
+    let task = field!(context, task);
+    (!task.is_null()).then_some(Address(task as u64))
+}

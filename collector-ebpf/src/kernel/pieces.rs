@@ -1,0 +1,71 @@
+//! The pieces of an exec's record: runs of bytes, one behind the other.
+
+use core::ptr;
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
+use collector_common::{PATH_MAX, Piece};
+
+use super::{
+    Address,
+    path::{self, PATH_MASK},
+};
+use crate::maps::{ExecScratch, PIECES_BEGIN_MAX};
+
+/// Keeps the place where a piece begins inside `ExecScratch::pieces`, in the verifier's eyes too.
+const PIECES_MASK: u64 = PIECES_BEGIN_MAX as u64 - 1;
+
+/// Walks the `struct path` at `path` and appends it to the pieces.
+#[inline(always)]
+pub fn append_path(scratch: &mut ExecScratch, path: Address) -> Piece {
+    let whole = path::walk(scratch, path);
+    if scratch.path_begin == PATH_MAX as u64 {
+        if !whole {
+            // What is left in the slot from an exec before must not be sent.
+            return Piece { len: 0, full: Piece::UNKNOWN };
+        }
+        path::prepend(scratch, Address(0), 0);
+    }
+    let begin = scratch.path_begin & PATH_MASK;
+    let len = PATH_MAX as u64 - begin;
+    let to = scratch.used & PIECES_MASK;
+    let from = Address(ptr::from_ref(&scratch.path[begin as usize]) as u64);
+    // SAFETY: a piece begins below `PIECES_BEGIN_MAX` and a path is at most `PATH_MAX` bytes, so it ends inside.
+    unsafe { from.copy_to(ptr::from_mut(&mut scratch.pieces[to as usize]).cast(), len as u32) };
+    scratch.used = to + len;
+    let len = len as u32;
+    Piece { len, full: if whole { len } else { Piece::UNKNOWN } }
+}
+
+/// Appends the NUL-terminated string at `string` to the pieces, without its NUL.
+#[inline(always)]
+pub fn append_string(scratch: &mut ExecScratch, string: Address) -> Piece {
+    let to = scratch.used & PIECES_MASK;
+    let destination = ptr::from_mut(&mut scratch.pieces[to as usize]);
+    // SAFETY: a piece begins below `PIECES_BEGIN_MAX`, and the array goes on for more than `PATH_MAX` bytes from there.
+    let copied =
+        unsafe { bpf_probe_read_kernel_str(destination.cast(), PATH_MAX as u32, string.0 as *const _) };
+    if copied <= 0 {
+        return Piece { len: 0, full: Piece::UNKNOWN };
+    }
+    let len = (copied as u64 - 1) & PATH_MASK;
+    scratch.used = to + len;
+    Piece { len: len as u32, full: len as u32 }
+}
+
+/// Appends the process's own memory from `begin` to `end`, at most `max` bytes of it.
+#[inline(always)]
+pub fn append_user(scratch: &mut ExecScratch, (begin, end): (u64, u64), max: u32) -> Piece {
+    let full = end.wrapping_sub(begin);
+    // `MAX_ARG_STRLEN` and the stack limit keep this far below 4 GiB; a nonsense range has nothing to carry.
+    if begin == 0 || full > u32::MAX as u64 {
+        return Piece::default();
+    }
+    let len = if full > max as u64 { max } else { full as u32 };
+    let to = scratch.used & PIECES_MASK;
+    let destination = ptr::from_mut(&mut scratch.pieces[to as usize]);
+    // SAFETY: a piece begins below `PIECES_BEGIN_MAX` and `max` is at most `ARGS_MAX`, so it ends inside `pieces`.
+    let read = unsafe { Address(begin).copy_user_to(destination.cast(), len) };
+    let len = if read { len } else { 0 };
+    scratch.used = to + len as u64;
+    Piece { len, full: full as u32 }
+}

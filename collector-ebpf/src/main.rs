@@ -1,0 +1,41 @@
+//! The kernel programs of collector: one file in `probes` for each hook.
+//!
+//! Every program does the same three things: it counts that it saw the event, gathers what would be lost, and emits one
+//! record. What is absent on purpose: filters by policy, strings made for people, and anything that /proc can tell
+//! just as well later.
+//!
+//! - `probes` has the hooks and decides what an event is.
+//! - `kernel` has the only readers of kernel memory.
+//! - `emit` and `maps` are the way out.
+#![no_std]
+#![no_main]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
+
+mod emit;
+mod kernel;
+mod maps;
+mod probes;
+
+/// The licence the kernel asks for before it lets a program call GPL-only helpers.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[cfg(target_arch = "bpf")]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    // Never reached: the verifier refuses a program with a loop that has no end, so a panic that could happen would
+    // keep the object from loading.
+    loop {}
+}
+
+// A build for the host, as clippy makes it, links the standard library and with it a panic handler and an entry.
+#[cfg(not(target_arch = "bpf"))]
+extern crate std;
+
+/// Entry of a build for the host, which only lints the programs.
+#[cfg(not(target_arch = "bpf"))]
+#[unsafe(no_mangle)]
+extern "C" fn main() -> i32 {
+    0
+}

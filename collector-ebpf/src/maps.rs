@@ -1,0 +1,89 @@
+//! The maps, and the read-only data that the loader fills in.
+
+use aya_ebpf::{
+    Global,
+    macros::map,
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
+};
+use collector_common::{
+    ARGS_MAX, CONNECTING_MAX, ConnectRecord, Counters, ExecRecord, NAME_MAX, Offsets, PATH_MAX, RING_BYTES,
+    UDP_PEERS_MAX,
+};
+
+/// The one way to the agent, in one order for all CPUs. The loader may choose another size.
+#[map]
+pub static RECORDS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
+
+/// What was seen and lost, by CPU.
+#[map]
+pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
+
+/// Where execs are put together. A plain array indexed by CPU, since values of per-CPU maps stop at 32 KiB. The loader
+/// makes an entry for each possible CPU. One program alone uses it, and a tracing program does not nest on its CPU, so
+/// an entry has one writer at a time.
+#[map]
+pub static EXECS: Array<ExecScratch> = Array::with_max_entries(1, 0);
+
+/// TCP connects whose end has not been seen, by socket cookie.
+#[map]
+pub static CONNECTING: HashMap<u64, ConnectRecord> = HashMap::with_max_entries(CONNECTING_MAX, 0);
+
+/// Peers that an unconnected UDP socket has sent to, so that each makes one event.
+#[map]
+pub static UDP_PEERS: LruHashMap<UdpPeer, u64> = LruHashMap::with_max_entries(UDP_PEERS_MAX, 0);
+
+/// Offsets in the running kernel's structures: see [`Offsets`].
+#[unsafe(no_mangle)]
+pub static OFFSETS: Global<Offsets> = Global::new(Offsets::NONE);
+
+/// Where an exec on this CPU is put together; `None` where the loader made no entry for the CPU.
+#[inline(always)]
+pub fn exec_scratch(cpu: u32) -> Option<&'static mut ExecScratch> {
+    let scratch = EXECS.get_ptr_mut(cpu)?;
+    // SAFETY: the map's values are `ExecScratch`, of integers and bytes that the kernel zeroes at the start. No other
+    // reference to this CPU's value exists: one program alone asks for it, once, and it does not nest on its CPU.
+    Some(unsafe { &mut *scratch })
+}
+
+/// The connect that was begun on the socket of this cookie.
+#[inline(always)]
+pub fn connecting(cookie: u64) -> Option<&'static ConnectRecord> {
+    // SAFETY: an entry is removed by one hook alone, after its last use, for this socket and under the socket's lock; so
+    // nobody removes or reuses it while it is read.
+    unsafe { CONNECTING.get(cookie) }
+}
+
+/// Key of [`UDP_PEERS`].
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct UdpPeer {
+    /// The socket.
+    pub cookie: u64,
+    /// Remote address in network order.
+    pub address: [u32; 4],
+    /// Remote port in network order.
+    pub port: u32,
+    /// Zero; a key is compared with all its bytes.
+    pub reserved: u32,
+}
+
+/// Bytes behind an exec's fixed part: where a piece may begin, and the longest piece.
+pub const PIECES_LEN: usize = PIECES_BEGIN_MAX + ARGS_MAX;
+/// Just over the highest place a piece begins at (three paths and the arguments before it): a power of two, so that a mask
+/// keeps the verifier content.
+pub const PIECES_BEGIN_MAX: usize = 256 << 10;
+
+/// Where one exec is put together.
+#[repr(C)]
+pub struct ExecScratch {
+    /// The fixed part. The pieces follow it directly, as in the record.
+    pub record: ExecRecord,
+    /// The pieces, one behind the other.
+    pub pieces: [u8; PIECES_LEN],
+    /// Bytes of `pieces` in use. 64 bits, so that a check of it and its use are one register to the verifier.
+    pub used: u64,
+    /// Where the last path that was walked begins in `path`.
+    pub path_begin: u64,
+    /// A path while it is walked, filled from the end. A name may be written past the end of the masked range.
+    pub path: [u8; PATH_MAX + NAME_MAX + 1],
+}

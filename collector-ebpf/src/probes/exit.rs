@@ -1,0 +1,31 @@
+//! The end of a process: `sched_process_exit` of its last thread.
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use collector_common::{ExitRecord, Kind};
+
+use crate::{
+    emit,
+    kernel::{Address, offset, task},
+};
+
+/// `TP_PROTO(struct task_struct *task, bool group_dead)`; the second since 6.16.
+#[btf_tracepoint(function = "sched_process_exit")]
+fn sched_process_exit(context: BtfTracePointContext) -> i32 {
+    let ended = Address(context.arg(0));
+    let group_dead = if offset!(exit_arguments) > 1 {
+        context.arg::<u64>(1) & 1 != 0
+    } else {
+        // Two threads that end at once may both find nobody alive; the agent tells the second record by its process,
+        // which has ended, and counts it as filtered.
+        !task::group_lives(ended)
+    };
+    if group_dead {
+        emit::seen(Kind::Exit);
+        emit::record(Kind::Exit, |record: &mut ExitRecord| {
+            record.header = emit::header(Kind::Exit, size_of::<ExitRecord>());
+            task::state(ended, &mut record.task);
+            task::ending(ended, record);
+        });
+    }
+    0
+}

@@ -1,0 +1,25 @@
+//! A new process: `sched_process_fork`, before the child first runs.
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use collector_common::{Kind, TaskRecord};
+
+use crate::{
+    emit,
+    kernel::{Address, task},
+};
+
+/// `TP_PROTO(struct task_struct *parent, struct task_struct *child)`
+#[btf_tracepoint(function = "sched_process_fork")]
+fn sched_process_fork(context: BtfTracePointContext) -> i32 {
+    let (forker, child) = (Address(context.arg(0)), Address(context.arg(1)));
+    if task::is_group_leader(child) {
+        emit::seen(Kind::Fork);
+        emit::record(Kind::Fork, |record: &mut TaskRecord| {
+            record.header = emit::header(Kind::Fork, size_of::<TaskRecord>());
+            task::identity(child, &mut record.task);
+            (record.forker_tgid, record.forker_start_ns) = task::key(forker);
+            record.reserved = 0;
+        });
+    }
+    0
+}

@@ -1,0 +1,9 @@
+//! The hooks, one file each. A hook decides whether there is an event and what it is; `kernel` reads, `emit` sends.
+
+mod exec;
+mod exit;
+mod fork;
+mod tasks;
+mod tcp_connect;
+mod tcp_state;
+mod udp;

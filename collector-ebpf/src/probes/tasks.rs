@@ -1,0 +1,31 @@
+//! What ran before the agent: the task iterator, read once everything is attached.
+//!
+//! Its records go into the same ring, so the order of the ring settles what happened meanwhile.
+
+use collector_common::{Kind, TaskRecord};
+
+use crate::{
+    emit,
+    kernel::{
+        context::{IterTaskContext, iterated_task},
+        task,
+    },
+};
+
+/// Written by hand: aya has no macro for iterators.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+extern "C" fn running_tasks(context: *const IterTaskContext) -> i32 {
+    let Some(found) = iterated_task(context) else { return 0 };
+    // A process all of whose threads have ended has sent its exit; it must not come back.
+    if task::is_group_leader(found) && task::group_lives(found) {
+        emit::seen(Kind::Task);
+        emit::record(Kind::Task, |record: &mut TaskRecord| {
+            record.header = emit::header(Kind::Task, size_of::<TaskRecord>());
+            task::identity(found, &mut record.task);
+            (record.forker_tgid, record.forker_start_ns) = (0, 0);
+            record.reserved = 0;
+        });
+    }
+    0
+}

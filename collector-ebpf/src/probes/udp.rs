@@ -1,0 +1,119 @@
+//! UDP: `cgroup/connect4` and `connect6` for connect(2), `sendmsg4` and `sendmsg6` for the first datagram of an
+//! unconnected socket to a peer.
+//!
+//! All four always answer 1: they watch, they decide nothing. A connect that fails later, for want of a route, has
+//! been told all the same.
+
+use aya_ebpf::{
+    bindings::{BPF_NOEXIST, bpf_sock_addr},
+    macros::cgroup_sock_addr,
+    programs::SockAddrContext,
+};
+use collector_common::{ConnectRecord, Endpoints, FAMILY_IPV4, FAMILY_IPV6, Kind, PROTOCOL_UDP};
+
+use crate::{
+    emit,
+    kernel::{
+        context::{field, socket_cookie},
+        task,
+    },
+    maps::{UDP_PEERS, UdpPeer},
+};
+
+/// Another datagram to the peer came between.
+const EEXIST: i32 = -17;
+
+#[cgroup_sock_addr(connect4)]
+fn udp_connect4(context: SockAddrContext) -> i32 {
+    connect(&context, FAMILY_IPV4)
+}
+
+#[cgroup_sock_addr(connect6)]
+fn udp_connect6(context: SockAddrContext) -> i32 {
+    connect(&context, FAMILY_IPV6)
+}
+
+#[cgroup_sock_addr(sendmsg4)]
+fn udp_sendmsg4(context: SockAddrContext) -> i32 {
+    sendmsg(&context, FAMILY_IPV4)
+}
+
+#[cgroup_sock_addr(sendmsg6)]
+fn udp_sendmsg6(context: SockAddrContext) -> i32 {
+    sendmsg(&context, FAMILY_IPV6)
+}
+
+#[inline(always)]
+fn connect(context: &SockAddrContext, family: u16) -> i32 {
+    // TCP is told by sock_ops, which knows the local port.
+    if field!(context.sock_addr, protocol) == u32::from(PROTOCOL_UDP) {
+        begun(context, family);
+    }
+    1
+}
+
+#[inline(always)]
+fn sendmsg(context: &SockAddrContext, family: u16) -> i32 {
+    let peer = UdpPeer {
+        cookie: socket_cookie(context),
+        address: destination(context.sock_addr, family),
+        port: field!(context.sock_addr, user_port),
+        reserved: 0,
+    };
+    // Looked up first: only that keeps a peer in use from being forgotten.
+    let known = UDP_PEERS.get_ptr(peer).is_some();
+    if known || UDP_PEERS.insert(peer, 0, u64::from(BPF_NOEXIST)) == Err(EEXIST) {
+        emit::folded();
+    } else {
+        begun(context, family);
+    }
+    1
+}
+
+#[inline(always)]
+fn begun(context: &SockAddrContext, family: u16) {
+    emit::seen(Kind::Connect);
+    emit::record(Kind::Connect, |record: &mut ConnectRecord| {
+        record.header = emit::header(Kind::Connect, size_of::<ConnectRecord>());
+        task::state(task::current(), &mut record.task);
+        endpoints(context.sock_addr, family, &mut record.endpoints);
+        record.cookie = socket_cookie(context);
+    });
+}
+
+#[inline(always)]
+fn destination(address: *const bpf_sock_addr, family: u16) -> [u32; 4] {
+    if family == FAMILY_IPV4 {
+        [field!(address, user_ip4), 0, 0, 0]
+    } else {
+        [
+            field!(address, user_ip6[0]),
+            field!(address, user_ip6[1]),
+            field!(address, user_ip6[2]),
+            field!(address, user_ip6[3]),
+        ]
+    }
+}
+
+/// The source is what the socket is bound to: zero as long as the kernel has not chosen.
+#[inline(always)]
+fn endpoints(address: *const bpf_sock_addr, family: u16, endpoints: &mut Endpoints) {
+    let sock = field!(address, __bindgen_anon_1.sk);
+    let source = if family == FAMILY_IPV4 {
+        [field!(sock, src_ip4), 0, 0, 0]
+    } else {
+        [
+            field!(sock, src_ip6[0]),
+            field!(sock, src_ip6[1]),
+            field!(sock, src_ip6[2]),
+            field!(sock, src_ip6[3]),
+        ]
+    };
+    endpoints.source = zerocopy::transmute!(source);
+    endpoints.destination = zerocopy::transmute!(destination(address, family));
+    endpoints.source_port = field!(sock, src_port) as u16;
+    // The lower half, in network order.
+    endpoints.destination_port = u16::from_be(field!(address, user_port) as u16);
+    endpoints.family = family;
+    endpoints.protocol = PROTOCOL_UDP;
+}

@@ -1,0 +1,258 @@
+//! The agent as a library: [`Collector`] is a stream of events.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    thread::{self, JoinHandle},
+};
+
+use futures_core::Stream;
+use tokio::sync::mpsc;
+
+use crate::{
+    config::Config,
+    enrich::{Enricher, cgroup::Cgroups, digest::Digests},
+    event::{Action, Agent, AgentKind, Event},
+    load::{self, LoadError, Loaded},
+    machine::Machine,
+    pipeline::{self, Pipeline, Stopper},
+    procfs::{OpenProcError, Proc},
+    source::{
+        RecordSource,
+        recording::{Recorder, Recording, RecordingError},
+        replay::Replay,
+        ring::Ring,
+    },
+    wake::Waker,
+};
+
+/// Events in the channel between the agent's thread and whoever takes them. What waits beyond them is in the queue.
+const CHANNEL: usize = 1024;
+
+/// Why the agent did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The programs could not be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// /proc is not there.
+    #[error(transparent)]
+    Proc(#[from] OpenProcError),
+    /// A recording could not be read or written.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// The system refused a descriptor or a thread.
+    #[error("cannot start the agent's thread")]
+    Thread(#[source] io::Error),
+    /// Only connections were asked for, and their hooks could not be attached.
+    #[error("nothing to watch: {reason}")]
+    NothingToWatch {
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// A running agent: a stream of events.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), collector::StartError> {
+/// use collector::{Collector, event::Action};
+/// use futures_util::StreamExt as _;
+///
+/// let mut events = Collector::builder().events([Action::Exec, Action::Exit]).start()?;
+/// while let Some(event) = events.next().await {
+///     println!("{:?}", event.process.and_then(|process| process.command_line));
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Dropping it detaches the programs.
+#[derive(Debug)]
+pub struct Collector {
+    events: mpsc::Receiver<Event>,
+    stopper: Stopper,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// How a [`Collector`] is set up.
+#[derive(Clone, Debug, Default)]
+pub struct Builder {
+    config: Config,
+    record: Option<PathBuf>,
+    proc: Option<PathBuf>,
+}
+
+impl Builder {
+    /// With all of a configuration.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// The events that are wanted. `Connect` brings its results, and `Exec` and `Snapshot` the digests that come late.
+    #[must_use]
+    pub fn events(mut self, events: impl IntoIterator<Item = Action>) -> Self {
+        self.config.events = events.into_iter().collect();
+        self
+    }
+
+    /// Whether there is a record of each process that runs already.
+    #[must_use]
+    pub fn snapshot(mut self, snapshot: bool) -> Self {
+        self.config.snapshot = snapshot;
+        self
+    }
+
+    /// Writes the raw records to a new file as well, for [`Builder::replay`].
+    #[must_use]
+    pub fn record(mut self, path: impl Into<PathBuf>) -> Self {
+        self.record = Some(path.into());
+        self
+    }
+
+    /// Reads another directory in the place of /proc, in a replay.
+    #[must_use]
+    pub fn proc(mut self, path: impl Into<PathBuf>) -> Self {
+        self.proc = Some(path.into());
+        self
+    }
+
+    /// Loads and attaches the programs, and starts.
+    pub fn start(self) -> Result<Collector, StartError> {
+        let proc = Arc::new(Proc::live()?);
+        let mixed = load::find_cgroup2().is_some_and(|mount| mount.is_mixed_with_v1());
+        let machine = Machine::this(&proc, mixed);
+        let loaded = Loaded::attach(load::Options {
+            ring_bytes: self.config.ring.bytes,
+            connections: self.config.wants_connections(),
+            kernel_log: self.config.log.kernel_level(),
+        })?;
+        let agent = agent(&machine, &loaded);
+        self.check_connections(&agent)?;
+        let ring = Ring::new(loaded)?;
+        let source: Box<dyn RecordSource> = match &self.record {
+            Some(path) => Box::new(Recorder::create(ring, path, &machine)?),
+            None => Box::new(ring),
+        };
+        self.launch(source, machine, proc, agent, true)
+    }
+
+    /// Takes the records out of a recording. /proc of the machine that it was made on is gone: what would have come from
+    /// there is missing, unless [`Builder::proc`] gives it.
+    pub fn replay(self, recording: &Path) -> Result<Collector, StartError> {
+        let recording = Recording::open(recording)?;
+        let machine = recording.machine().clone();
+        let proc = Arc::new(self.proc.as_deref().map_or_else(|| Ok(Proc::nowhere()), Proc::at)?);
+
+        let agent = Agent {
+            kind: AgentKind::Collector,
+            version: env!("CARGO_PKG_VERSION").into(),
+            kernel: Some(machine.kernel.clone()),
+            hooks: vec!["replay".to_owned()],
+            degraded: BTreeMap::default(),
+        };
+        let mut this = self;
+        // The files of the machine that was recorded are not those of this one.
+        this.config.checksums.algorithms.clear();
+        this.launch(Box::new(Replay::new(recording)), machine, proc, agent, false)
+    }
+
+    /// Connections that cannot be watched are a degraded feature, unless nothing else was asked for.
+    fn check_connections(&self, agent: &Agent) -> Result<(), StartError> {
+        let only_connections =
+            self.config.events.iter().all(|action| matches!(action, Action::Connect | Action::ConnectResult));
+        match agent.degraded.get(load::Part::Connections.feature()) {
+            Some(reason) if only_connections => Err(StartError::NothingToWatch { reason: reason.clone() }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn launch(
+        self,
+        source: Box<dyn RecordSource>,
+        machine: Machine,
+        proc: Arc<Proc>,
+        agent: Agent,
+        live: bool,
+    ) -> Result<Collector, StartError> {
+        let waker = Waker::new().map_err(|errno| StartError::Thread(errno.into()))?;
+        let stopper = Stopper::new(waker.clone());
+        let (sender, events) = mpsc::channel(CHANNEL);
+        let config = self.config;
+        let asked = stopper.clone();
+        let run = move || {
+            let cgroups =
+                load::find_cgroup2().filter(|_| live).and_then(|mount| Cgroups::new(mount.path()).ok());
+            let started_ns = machine.started_ns;
+            let boot = machine.host.boot.as_ref().map_or("", |boot| boot.id.as_str());
+            let id_prefix = format!("{boot}:{}", machine.started_ns);
+            let enricher = Enricher::new(machine, proc.clone(), cgroups, config.enrich());
+            let digests = Digests::new(config.digest(), &proc, &waker);
+            let options = pipeline::Options { actions: config.actions(), queue: config.queue.events, live };
+            Pipeline::new(source, enricher, digests, options, sender, asked, id_prefix)
+                .run(agent, started_ns);
+        };
+        let thread =
+            thread::Builder::new().name("collector".to_owned()).spawn(run).map_err(StartError::Thread)?;
+        Ok(Collector { events, stopper, thread: Some(thread) })
+    }
+}
+
+fn agent(machine: &Machine, loaded: &Loaded) -> Agent {
+    let degraded = loaded.degraded();
+    Agent {
+        kind: AgentKind::Collector,
+        version: env!("CARGO_PKG_VERSION").into(),
+        kernel: Some(machine.kernel.clone()),
+        hooks: loaded.hooks().iter().map(|&hook| hook.to_owned()).collect(),
+        degraded: degraded
+            .iter()
+            .map(|degraded| (degraded.feature.clone(), degraded.reason.clone()))
+            .collect(),
+    }
+}
+
+impl Collector {
+    /// A collector to be set up.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Ends the stream from anywhere: what has begun still comes, then `agent-stop`, then nothing more.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Waits for events on this thread, up to `most` of them; none means that the stream has ended. For programs without
+    /// an async runtime; panics when it is called from inside one.
+    pub fn wait(&mut self, events: &mut Vec<Event>, most: usize) -> usize {
+        self.events.blocking_recv_many(events, most)
+    }
+}
+
+impl Stream for Collector {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.events.poll_recv(context)
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        self.stopper.stop();
+        self.events.close();
+        if let Some(thread) = self.thread.take() {
+            // It only fails where the thread panicked, which the panic has told.
+            let _ = thread.join();
+        }
+    }
+}

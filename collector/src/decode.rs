@@ -1,0 +1,291 @@
+//! Bytes from the ring → a checked record, or an error that is counted.
+//!
+//! Nothing is copied: a record lends what it points to. Nothing is trusted: a length that leads outside the record is an
+//! error, never a panic.
+
+use collector_common::{
+    ConnectRecord, ConnectResultRecord, ExecRecord, ExitRecord, Kind, Piece, RecordHeader, TaskRecord,
+    WIRE_VERSION,
+};
+use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+/// Why bytes are no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Fewer bytes than the record's head or body has.
+    #[error("a record of {have} bytes is too short: it takes {need}")]
+    Short {
+        /// Bytes there are.
+        have: usize,
+        /// Bytes it takes.
+        need: usize,
+    },
+    /// The head's length is not that of the bytes.
+    #[error("a record says that it has {says} bytes and has {have}")]
+    Length {
+        /// What the head says.
+        says: usize,
+        /// Bytes there are.
+        have: usize,
+    },
+    /// Of another version of the wire format.
+    #[error("a record is of wire version {0}; this agent reads {WIRE_VERSION}")]
+    Version(u16),
+    /// Of a kind that is not known.
+    #[error("a record is of kind {0}, which is not known")]
+    Kind(u16),
+    /// The pieces do not fill the record.
+    #[error("an exec's pieces have {pieces} bytes and its record {have} for them")]
+    Pieces {
+        /// Sum of the pieces' lengths.
+        pieces: usize,
+        /// Bytes behind the fixed part.
+        have: usize,
+    },
+}
+
+/// A run of bytes, and how much there was of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bytes<'a> {
+    /// What the record carries.
+    pub bytes: &'a [u8],
+    /// How much there was; `None` where it is not known.
+    pub full: Option<u64>,
+}
+
+impl Bytes<'_> {
+    /// Whether the record carries all of it.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.full == u64::try_from(self.bytes.len()).ok()
+    }
+}
+
+/// An exec with its pieces.
+#[derive(Clone, Copy, Debug)]
+pub struct Exec<'a> {
+    /// The fixed part.
+    pub fixed: &'a ExecRecord,
+    /// Path of the image.
+    pub path: Bytes<'a>,
+    /// Working directory.
+    pub cwd: Bytes<'a>,
+    /// What execve(2) was given, for a script; else empty.
+    pub script: Bytes<'a>,
+    /// argv.
+    pub args: Bytes<'a>,
+    /// The environment.
+    pub env: Bytes<'a>,
+}
+
+/// A checked record.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "each is the kind of its name")]
+pub enum Record<'a> {
+    Fork(&'a TaskRecord),
+    Exec(Exec<'a>),
+    Exit(&'a ExitRecord),
+    Connect(&'a ConnectRecord),
+    ConnectResult(&'a ConnectResultRecord),
+    Task(&'a TaskRecord),
+}
+
+impl Record<'_> {
+    /// When it happened, in nanoseconds since boot.
+    #[must_use]
+    pub fn time_ns(&self) -> u64 {
+        match self {
+            Self::Fork(record) | Self::Task(record) => record.header.time_ns,
+            Self::Exec(record) => record.fixed.header.time_ns,
+            Self::Exit(record) => record.header.time_ns,
+            Self::Connect(record) => record.header.time_ns,
+            Self::ConnectResult(record) => record.header.time_ns,
+        }
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Fork(_) => Kind::Fork,
+            Self::Exec(_) => Kind::Exec,
+            Self::Exit(_) => Kind::Exit,
+            Self::Connect(_) => Kind::Connect,
+            Self::ConnectResult(_) => Kind::ConnectResult,
+            Self::Task(_) => Kind::Task,
+        }
+    }
+}
+
+/// Checks the bytes of one record.
+pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
+    let (header, _) = prefix::<RecordHeader>(bytes)?;
+    if header.version != WIRE_VERSION {
+        return Err(DecodeError::Version(header.version));
+    }
+    let says = usize::try_from(header.len).unwrap_or(usize::MAX);
+    if says != bytes.len() {
+        return Err(DecodeError::Length { says, have: bytes.len() });
+    }
+    match Kind::from_wire(header.kind).ok_or(DecodeError::Kind(header.kind))? {
+        Kind::Fork => exact(bytes).map(Record::Fork),
+        Kind::Exec => exec(bytes).map(Record::Exec),
+        Kind::Exit => exact(bytes).map(Record::Exit),
+        Kind::Connect => exact(bytes).map(Record::Connect),
+        Kind::ConnectResult => exact(bytes).map(Record::ConnectResult),
+        Kind::Task => exact(bytes).map(Record::Task),
+    }
+}
+
+/// The kind that the head names, of bytes that are no record otherwise: a loss is then told by its action.
+#[must_use]
+pub fn kind_of_broken(bytes: &[u8]) -> Option<Kind> {
+    let (header, _) = prefix::<RecordHeader>(bytes).ok()?;
+    Kind::from_wire(header.kind)
+}
+
+fn prefix<T: FromBytes + KnownLayout + Immutable>(bytes: &[u8]) -> Result<(&T, &[u8]), DecodeError> {
+    T::ref_from_prefix(bytes).map_err(|_| DecodeError::Short { have: bytes.len(), need: size_of::<T>() })
+}
+
+fn exact<T: FromBytes + KnownLayout + Immutable>(bytes: &[u8]) -> Result<&T, DecodeError> {
+    match prefix(bytes)? {
+        (record, []) => Ok(record),
+        (_, _) => Err(DecodeError::Length { says: size_of::<T>(), have: bytes.len() }),
+    }
+}
+
+fn exec(bytes: &[u8]) -> Result<Exec<'_>, DecodeError> {
+    let (fixed, pieces) = prefix::<ExecRecord>(bytes)?;
+    let mut rest = pieces;
+    let mut next = |piece: Piece| {
+        let len = usize::try_from(piece.len).unwrap_or(usize::MAX);
+        let (bytes, behind) = rest.split_at_checked(len)?;
+        rest = behind;
+        Some(Bytes { bytes, full: (piece.full != Piece::UNKNOWN).then_some(piece.full.into()) })
+    };
+    // In the order in which the kernel side appends them.
+    let exec = (|| {
+        Some(Exec {
+            fixed,
+            path: next(fixed.path)?,
+            cwd: next(fixed.cwd)?,
+            script: next(fixed.script)?,
+            args: next(fixed.args)?,
+            env: next(fixed.env)?,
+        })
+    })();
+    exec.filter(|_| rest.is_empty()).ok_or_else(|| DecodeError::Pieces {
+        pieces: [fixed.path, fixed.cwd, fixed.script, fixed.args, fixed.env]
+            .iter()
+            .map(|piece| usize::try_from(piece.len).unwrap_or(usize::MAX))
+            .fold(0, usize::saturating_add),
+        have: pieces.len(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use collector_common::{ExecRecord, ExitRecord, Kind, Piece, RecordHeader, WIRE_VERSION};
+    use proptest::prelude::*;
+    use zerocopy::{FromZeros, IntoBytes};
+
+    use super::{DecodeError, Record, decode};
+
+    /// Bytes at an address that is a multiple of 8, as the ring has them.
+    #[repr(align(8))]
+    struct Aligned([u8; 1024]);
+
+    #[track_caller]
+    fn check(bytes: &[u8], expected: Result<Kind, DecodeError>) {
+        let mut aligned = Aligned([0; 1024]);
+        aligned.0[..bytes.len()].copy_from_slice(bytes);
+        assert_eq!(decode(&aligned.0[..bytes.len()]).map(|record| record.kind()), expected);
+    }
+
+    fn head(kind: u16, len: usize) -> RecordHeader {
+        RecordHeader {
+            version: WIRE_VERSION,
+            kind,
+            len: len.try_into().unwrap(),
+            time_ns: 1,
+            cpu: 0,
+            reserved: 0,
+        }
+    }
+
+    fn exit() -> ExitRecord {
+        let mut exit = ExitRecord::new_zeroed();
+        exit.header = head(3, size_of::<ExitRecord>());
+        exit
+    }
+
+    fn exec_with(pieces: &[u8], args: u32) -> Vec<u8> {
+        let mut exec = ExecRecord::new_zeroed();
+        exec.header = head(2, size_of::<ExecRecord>() + pieces.len());
+        exec.args = Piece { len: args, full: args };
+        [exec.as_bytes(), pieces].concat()
+    }
+
+    #[test]
+    fn a_whole_record_is_taken() {
+        check(exit().as_bytes(), Ok(Kind::Exit));
+        check(&exec_with(b"ls\0", 3), Ok(Kind::Exec));
+    }
+
+    #[test]
+    fn a_record_shorter_than_its_head_is_refused() {
+        check(&[1, 0, 3], Err(DecodeError::Short { have: 3, need: 24 }));
+    }
+
+    #[test]
+    fn a_record_that_was_cut_is_refused() {
+        let exit = exit();
+        check(&exit.as_bytes()[..100], Err(DecodeError::Length { says: 192, have: 100 }));
+    }
+
+    #[test]
+    fn a_record_longer_than_its_kind_is_refused() {
+        let mut exit = exit();
+        exit.header.len = 200;
+        check(&[exit.as_bytes(), &[0; 8]].concat(), Err(DecodeError::Length { says: 192, have: 200 }));
+    }
+
+    #[test]
+    fn a_record_of_another_version_is_refused() {
+        let mut exit = exit();
+        exit.header.version = 9;
+        check(exit.as_bytes(), Err(DecodeError::Version(9)));
+    }
+
+    #[test]
+    fn a_record_of_an_unknown_kind_is_refused() {
+        let mut exit = exit();
+        exit.header.kind = 99;
+        check(exit.as_bytes(), Err(DecodeError::Kind(99)));
+    }
+
+    #[test]
+    fn pieces_that_lead_outside_the_record_are_refused() {
+        check(&exec_with(b"ls\0", 4), Err(DecodeError::Pieces { pieces: 4, have: 3 }));
+    }
+
+    #[test]
+    fn pieces_that_leave_bytes_over_are_refused() {
+        check(&exec_with(b"ls\0", 2), Err(DecodeError::Pieces { pieces: 2, have: 3 }));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..1024), kind in 0u16..9) {
+            let mut aligned = Aligned([0; 1024]);
+            aligned.0[..bytes.len()].copy_from_slice(&bytes);
+            let header = head(kind, bytes.len());
+            let len = bytes.len().min(size_of::<RecordHeader>());
+            aligned.0[..len].copy_from_slice(&header.as_bytes()[..len]);
+            if let Ok(Record::Exec(exec)) = decode(&aligned.0[..bytes.len()]) {
+                prop_assert!(exec.args.bytes.len() <= bytes.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! `collector doctor`: whether the agent can run here, what fails and what to do.
+//!
+//! Each file reads one group of facts and judges them by functions of their own, so that every verdict can be had
+//! without root and without an odd kernel. Nothing is changed for good: programs are attached for a moment.
+
+mod check;
+mod kernel;
+mod namespace;
+mod privileges;
+mod programs;
+mod report;
+mod surroundings;
+
+use self::privileges::Privileges;
+pub use self::{
+    check::{Check, Status},
+    report::{Report, Verdict},
+};
+use crate::load::{self, Options};
+
+/// As large as a ring of an agent: where maps are counted against a limit, a small one proves little.
+const TRIED: Options = Options { ring_bytes: 8 << 20, connections: true, kernel_log: 0 };
+
+/// Makes every check. Without privilege those that take it say so, and the others are made all the same.
+#[must_use]
+pub fn examine() -> Report {
+    let release = kernel::release();
+    let version = release.as_deref().ok().and_then(kernel::version);
+    let privileges = Privileges::read();
+    let probe = privileges.suffice().then(|| load::probe(TRIED));
+    let mut checks = vec![
+        kernel::release_check(&release, programs::processes_attached(&probe)),
+        kernel::btf_check(&load::lacking_fields()),
+        privileges.check(),
+        kernel::lockdown(),
+        privileges::memlock(version),
+        kernel::jit(),
+        kernel::statistics(),
+        surroundings::cgroup2(),
+        surroundings::proc(&privileges.missing),
+        privileges.ring_buffer_check(),
+        programs::object_check(load::object_len()),
+    ];
+    checks.extend(programs::checks(&probe));
+    Report::new(checks)
+}

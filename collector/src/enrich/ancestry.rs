@@ -1,0 +1,176 @@
+//! Where a process comes from: its parent and all above, at the moment of the event.
+
+use std::{collections::HashSet, rc::Rc, sync::Arc, time::Instant};
+
+use collector_common::TaskState;
+
+use super::{
+    Draft, Enricher, found, image, open, parent_of,
+    process::{self, Fields, Process},
+};
+use crate::{
+    clock::boottime_ns,
+    event::{self, Action, Event},
+    known::Reason,
+    process::{KernelTimeNs, ProcessKey, Tgid},
+    procfs::StartTicks,
+};
+
+/// How many ancestors are counted beyond those that are told.
+const DEPTH_MAX: usize = 4096;
+
+impl Enricher {
+    /// Writes the parent and the ancestors at this moment.
+    pub(super) fn add_ancestry(
+        &mut self,
+        written: &mut event::Process,
+        event: &mut Event,
+        key: ProcessKey,
+        state: &TaskState,
+    ) {
+        let parent = parent_of(state);
+        if parent.is_none() || parent == key {
+            return;
+        }
+        // Afterwards it is in the table, if it can be found at all.
+        let _ = self.adopt(parent);
+        let known = self.table.get(parent).map(|entry| &entry.process);
+        written.parent = Some(known.map_or_else(
+            || event::Parent {
+                pid: Some(parent.tgid.0),
+                start: Some(self.clock.wall(parent.start.0)),
+                ..event::Parent::default()
+            },
+            |known| parent_fields(parent, known),
+        ));
+        let mut ancestors = Vec::new();
+        let mut next = Some(parent);
+        while let Some(ancestor) = next.filter(|ancestor| !ancestor.is_none()) {
+            if ancestors.len() == self.options.ancestors {
+                let full = self.depth(ancestor).saturating_add(ancestors.len());
+                event.capture.truncated.insert("process.ancestors".into(), u64::try_from(full).unwrap_or(0));
+                break;
+            }
+            let _ = self.adopt(ancestor);
+            let Some(entry) = self.table.get(ancestor) else {
+                // Its own parent is not known either.
+                ancestors.push(event::Ancestor {
+                    pid: Some(ancestor.tgid.0),
+                    start: Some(self.clock.wall(ancestor.start.0)),
+                    ..event::Ancestor::default()
+                });
+                Fields { capture: &mut event.capture, inherited: false }
+                    .missing("process.ancestors", Reason::Exited);
+                break;
+            };
+            ancestors.push(ancestor_fields(ancestor, &entry.process));
+            next = self.table.parent(ancestor);
+        }
+        written.ancestors = Some(ancestors);
+    }
+
+    /// Ancestors from this one up, itself among them.
+    fn depth(&mut self, from: ProcessKey) -> usize {
+        let mut depth = 0;
+        let mut next = Some(from);
+        while let Some(ancestor) = next.filter(|ancestor| !ancestor.is_none()) {
+            // A table built from lost records may hold a cycle, and a chain may be as long as its maker likes.
+            if depth == DEPTH_MAX {
+                break;
+            }
+            depth += 1;
+            next = self.table.parent(ancestor);
+        }
+        depth
+    }
+
+    /// The process, from the table or, where that does not know it, from /proc. What is not found is looked for again at
+    /// its next event: it is rare, and costs an open that fails.
+    pub(super) fn adopt(&mut self, key: ProcessKey) -> Result<Process, Reason> {
+        if let Some(entry) = self.table.get(key) {
+            return Ok(entry.process.clone());
+        }
+        self.table.count_unknown();
+        let mut task = open(&self.proc, key)
+            .and_then(|process| found::identity(&process, key))
+            .map_err(image::reason)?;
+        if task.namespaces.pid == 0 && task.vpid == key.tgid.0 {
+            // Its namespaces may not be read, but its id is the same in the innermost one: it is the agent's own.
+            task.namespaces.pid = self.machine.pid_namespace;
+        }
+        task.state.parent_start_ns = self.start_of(Tgid(task.state.parent_tgid)).0;
+        let image = self.found_in_proc(&task).0;
+        let mut process = self.insert(&task, Rc::new(image), None, key.start.0);
+        process.adopted = true;
+        if let Some(kept) = self.table.get_mut(key) {
+            kept.adopted = true;
+        }
+        Ok(process)
+    }
+
+    /// When the process that has this id now began, to the clock tick where the table does not know it.
+    fn start_of(&self, tgid: Tgid) -> KernelTimeNs {
+        let known = self.table.running().find(|(key, _)| key.tgid == tgid).map(|(key, _)| key.start);
+        known.unwrap_or_else(|| {
+            let ticks = self.proc.process(tgid.0, None).map_or(StartTicks(0), |process| process.start());
+            KernelTimeNs::from_ticks(ticks)
+        })
+    }
+
+    /// Processes that run and that neither a record nor the start-up scan told: a kernel without iterators, or one that
+    /// hides some from them. Asked for once the scan's records have been taken in.
+    pub fn missed_by_scan(&mut self, now: Instant) -> Vec<Draft> {
+        let told = self.table.running().filter(|(_, process)| !process.adopted);
+        let told: HashSet<Tgid> = told.map(|(key, _)| key.tgid).collect();
+        let tgids = self.proc.tgids().unwrap_or_default().into_iter().map(Tgid);
+        tgids.filter(|tgid| !told.contains(tgid)).filter_map(|tgid| self.found_by_id(tgid, now)).collect()
+    }
+
+    fn found_by_id(&mut self, tgid: Tgid, now: Instant) -> Option<Draft> {
+        let process = self.proc.process(tgid.0, None).ok()?;
+        if !process.leads_its_group().ok()? || !process.is_alive().ok()? {
+            return None;
+        }
+        // A child may have told the parent's start to the nanosecond, which /proc does not.
+        let adopted = self.table.running().find(|(key, _)| key.tgid == tgid).map(|(key, _)| key.start);
+        let told = adopted.or_else(|| self.table.named_absent(tgid));
+        let told = told.filter(|start| start.to_ticks() == process.start());
+        let start = told.unwrap_or_else(|| KernelTimeNs::from_ticks(process.start()));
+        let key = ProcessKey { tgid, start };
+        let found = self.adopt(key).ok()?;
+        let (_, env) = self.found_in_proc(&found.task);
+        let mut draft = self.draft(Action::Snapshot, boottime_ns());
+        let state = found.task.state;
+        self.describe(&mut draft, &Ok(found), &state, now);
+        super::add_env(&mut draft.event, &env);
+        Some(draft)
+    }
+}
+
+fn executable(process: &Process) -> Option<Arc<str>> {
+    process.image.executable.value().map(|path| path.shown().clone())
+}
+
+fn parent_fields(key: ProcessKey, process: &Process) -> event::Parent {
+    let executable = executable(process);
+    event::Parent {
+        pid: Some(key.tgid.0),
+        entity_id: Some(process.entity_id.clone()),
+        exec_id: Some(process.exec_id.clone()),
+        name: executable.as_deref().map(process::last_part),
+        comm: Some(process.comm.clone()),
+        executable,
+        args: process.image.args.value().map(|args| args.shown.clone()),
+        start: Some(process.start),
+    }
+}
+
+fn ancestor_fields(key: ProcessKey, process: &Process) -> event::Ancestor {
+    event::Ancestor {
+        pid: Some(key.tgid.0),
+        entity_id: Some(process.entity_id.clone()),
+        comm: Some(process.comm.clone()),
+        executable: executable(process),
+        start: Some(process.start),
+    }
+}

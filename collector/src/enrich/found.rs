@@ -1,0 +1,103 @@
+//! A process that the table does not know, found in /proc: one that neither a record nor the start-up scan told.
+//!
+//! Some kernels hide processes from the iterator (a hardened pid 1), some have none, and records may have been lost.
+
+use collector_common::{COMM_LEN, Credentials, Namespaces, TaskIdentity, TaskState};
+use procfs::{FromRead as _, process::Status};
+
+use crate::{
+    process::ProcessKey,
+    procfs::{Namespace, ProcFile, ProcessDir, ReadError, Stat},
+};
+
+/// Most bytes of stat and status that are read.
+const MAX: usize = 64 << 10;
+
+/// What /proc tells of a process, in the kernel side's words. Its start is that of `key`, which is exact. The parent is
+/// told by its id alone: when it began stands elsewhere.
+pub(super) fn identity(process: &ProcessDir, key: ProcessKey) -> Result<TaskIdentity, ReadError> {
+    let mut bytes = Vec::new();
+    process.read_into(ProcFile::Stat, &mut bytes, MAX)?;
+    let malformed = |file| ReadError::Malformed { tgid: process.tgid(), file };
+    let stat = Stat::parse(&bytes).ok_or(malformed("stat"))?;
+    let mut state = TaskState {
+        start_ns: key.start.0,
+        parent_start_ns: 0,
+        tgid: key.tgid.0,
+        tid: key.tgid.0,
+        parent_tgid: stat.ppid,
+        flags: stat.flags,
+        credentials: Credentials::default(),
+        comm: comm(stat.comm),
+        session: u32::try_from(stat.session).unwrap_or(0),
+        pgrp: u32::try_from(stat.pgrp).unwrap_or(0),
+        tty: device(stat.tty_nr),
+        net_namespace: process.namespace(Namespace::Net).unwrap_or(0),
+        ..TaskState::default()
+    };
+    let mut identity = TaskIdentity {
+        login_uid: u32::MAX,
+        audit_session: u32::MAX,
+        vpid: key.tgid.0,
+        ..TaskIdentity::default()
+    };
+    let mut bytes = Vec::new();
+    process.read_into(ProcFile::Status, &mut bytes, MAX)?;
+    let status = Status::from_read(bytes.as_slice()).map_err(|_| malformed("status"))?;
+    state.credentials = Credentials {
+        uid: status.ruid,
+        gid: status.rgid,
+        suid: status.suid,
+        sgid: status.sgid,
+        euid: status.euid,
+        egid: status.egid,
+        fsuid: status.fuid,
+        fsgid: status.fgid,
+    };
+    state.cap_effective = status.capeff;
+    state.cap_permitted = status.capprm;
+    if let Some(innermost) = status.nstgid.as_ref().and_then(|tgids| tgids.last()) {
+        identity.vpid = u32::try_from(*innermost).unwrap_or(key.tgid.0);
+    }
+    identity.namespaces = namespaces(process);
+    identity.state = state;
+    Ok(identity)
+}
+
+/// The namespaces that may be read; 0 for each of the others.
+fn namespaces(process: &ProcessDir) -> Namespaces {
+    let inode = |namespace| process.namespace(namespace).unwrap_or(0);
+    Namespaces {
+        mnt: inode(Namespace::Mnt),
+        pid: inode(Namespace::Pid),
+        user: inode(Namespace::User),
+        uts: inode(Namespace::Uts),
+        ipc: inode(Namespace::Ipc),
+        cgroup: inode(Namespace::Cgroup),
+    }
+}
+
+fn comm(name: &[u8]) -> [u8; COMM_LEN] {
+    let mut comm = [0; COMM_LEN];
+    // One byte stays for the NUL: stat has longer names for workers of the kernel.
+    comm.iter_mut().take(COMM_LEN - 1).zip(name).for_each(|(to, from)| *to = *from);
+    comm
+}
+
+/// proc(5): the minor number is in bits 31 to 20 and 7 to 0, the major in bits 15 to 8.
+fn device(tty_nr: i32) -> u32 {
+    let number = tty_nr.cast_unsigned();
+    let (major, minor) = ((number >> 8) & 0xfff, (number & 0xff) | ((number >> 12) & 0xfff00));
+    (major << 20) | minor
+}
+
+#[cfg(test)]
+mod tests {
+    use super::device;
+
+    #[test]
+    fn a_terminal_of_stat_is_told_as_the_kernel_does() {
+        // /dev/pts/3 is 136:3.
+        assert_eq!(device(0x8803), (136 << 20) | 3);
+    }
+}

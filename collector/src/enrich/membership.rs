@@ -1,0 +1,78 @@
+//! The cgroup and the container of a process.
+//!
+//! The kernel side tells the place in the version 2 hierarchy. Where version 1 is mounted beside it, a runtime may have put
+//! its containers there alone; /proc/PID/cgroup then tells, read at each exec and inherited over fork.
+
+use collector_common::TaskState;
+
+use super::{
+    Enricher,
+    container::container_of,
+    open,
+    process::{Fields, Process},
+};
+use crate::{
+    event::{self, Capture},
+    known::Reason,
+    process::ProcessKey,
+    procfs::{ProcFile, cgroup::memberships},
+};
+
+/// Most bytes of /proc/PID/cgroup that are read: a dozen hierarchies, each with a path of at most a page.
+const MAX: usize = 64 << 10;
+
+impl Enricher {
+    /// Writes `process.cgroup` and `container`.
+    pub(super) fn cgroup(
+        &mut self,
+        process: &Process,
+        state: &TaskState,
+        capture: &mut Capture,
+    ) -> (Option<event::Cgroup>, Option<event::Container>) {
+        let id = state.cgroup_id;
+        if id == 0 {
+            // Found in /proc, which tells no ids.
+            Fields { capture, inherited: false }.missing("process.cgroup", Reason::Unsupported);
+            return (None, process.v1_container.clone());
+        }
+        let path = self.cgroups.as_mut().and_then(|cgroups| cgroups.path(id));
+        if path.is_none() {
+            let reason = if self.cgroups.is_some() { Reason::Exited } else { Reason::Unsupported };
+            Fields { capture, inherited: false }.missing("process.cgroup.path", reason);
+        }
+        let mut container = path.as_deref().and_then(container);
+        if container.is_none() && process.v1_container.is_some() {
+            container.clone_from(&process.v1_container);
+            capture.origin.insert("container.id".into(), event::Origin::Proc);
+        }
+        (Some(event::Cgroup { id: Some(id), path }), container)
+    }
+
+    /// The container that the version 1 hierarchies tell: the parent's after a fork. A process that is gone keeps what was
+    /// known of it.
+    pub(super) fn v1_container(
+        &self,
+        key: ProcessKey,
+        forked_from: Option<ProcessKey>,
+    ) -> Option<event::Container> {
+        if !self.machine.mixed_cgroups {
+            return None;
+        }
+        let known = |key| self.table.get(key).and_then(|entry| entry.process.v1_container.clone());
+        if let Some(parent) = forked_from {
+            return known(parent);
+        }
+        let mut bytes = Vec::new();
+        let read =
+            open(&self.proc, key).and_then(|process| process.read_into(ProcFile::Cgroup, &mut bytes, MAX));
+        if read.is_err() {
+            return known(key);
+        }
+        memberships(&bytes).filter_map(|membership| str::from_utf8(membership.path).ok()).find_map(container)
+    }
+}
+
+fn container(path: &str) -> Option<event::Container> {
+    let found = container_of(path)?;
+    Some(event::Container { id: Some(found.id.as_ref().into()), runtime: found.runtime.map(Into::into) })
+}

@@ -1,0 +1,319 @@
+//! A record and what is known of its process → an event.
+//!
+//! [`Enricher`] owns the process table. It is fed every record, in the order of the kernel, and answers with the event
+//! that the record becomes; whether anybody wants that event is decided behind it.
+
+mod ancestry;
+mod args;
+mod capability;
+pub mod cgroup;
+mod community_id;
+mod connection;
+pub mod container;
+pub mod digest;
+mod exit;
+mod found;
+mod image;
+mod membership;
+mod names;
+mod process;
+pub mod redact;
+pub mod user;
+
+use std::{rc::Rc, sync::Arc, time::Instant};
+
+use collector_common::{FileIdentity, Namespaces, TaskIdentity, TaskRecord, TaskState};
+
+use self::{
+    cgroup::Cgroups,
+    digest::Candidate,
+    image::{Env, Image},
+    names::Names,
+    process::{Fields, Process},
+    redact::Redactor,
+};
+use crate::{
+    clock::WallClock,
+    decode::{Exec, Record},
+    event::{self, Action, Event},
+    known::{Known, Reason},
+    machine::Machine,
+    process::{KernelTimeNs, Limits, ProcessKey, Table, TableCounters, entity_id},
+    procfs::{Proc, ProcessDir, ReadError},
+};
+
+/// How far ancestors are followed, unless told otherwise.
+pub const ANCESTORS_MAX: usize = 64;
+
+/// What is made of the processes.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Bounds of the process table.
+    pub table: Limits,
+    /// Most ancestors of a record.
+    pub ancestors: usize,
+    /// Hides secrets.
+    pub redactor: Redactor,
+}
+
+/// An event that may yet lack its digests.
+#[derive(Debug)]
+pub struct Draft {
+    /// The event.
+    pub event: Event,
+    /// When it happened, in nanoseconds since boot.
+    pub time_ns: u64,
+    /// The file of the image, where its digests belong on the event.
+    pub file: Option<FileIdentity>,
+    /// Where that file may be found.
+    pub candidate: Option<Candidate>,
+}
+
+/// Makes events of records.
+pub struct Enricher {
+    machine: Machine,
+    host: Arc<event::Host>,
+    clock: WallClock,
+    proc: Arc<Proc>,
+    table: Table<Process>,
+    names: Names,
+    cgroups: Option<Cgroups>,
+    options: Options,
+}
+
+impl Enricher {
+    /// With an empty table.
+    #[must_use]
+    pub fn new(machine: Machine, proc: Arc<Proc>, cgroups: Option<Cgroups>, options: Options) -> Self {
+        Self {
+            host: machine.shared_host(),
+            clock: WallClock::with_offset(machine.wall_offset_ns),
+            names: Names::new(machine.mnt_namespace, machine.user_namespace),
+            table: Table::new(options.table),
+            machine,
+            proc,
+            cgroups,
+            options,
+        }
+    }
+
+    /// Follows steps of the wall clock.
+    pub fn follow_clock(&mut self) {
+        self.clock.follow();
+    }
+
+    /// What the process table counted.
+    #[must_use]
+    pub fn table_counters(&self) -> TableCounters {
+        self.table.counters()
+    }
+
+    /// A record that the agent makes itself, of something that happened at `time_ns`.
+    #[must_use]
+    pub fn own(&self, action: Action, time_ns: u64) -> Event {
+        Event::new(action, self.clock.wall(time_ns), self.host.clone())
+    }
+
+    /// Takes a record into the table and makes its event. `None` where it told of nothing new: a second exit of one
+    /// process, a process that the start-up scan found and that was known.
+    pub fn enrich(&mut self, record: &Record<'_>, now: Instant) -> Option<Draft> {
+        match record {
+            Record::Fork(fork) => Some(self.fork(fork, now)),
+            Record::Exec(exec) => Some(self.exec(exec, now)),
+            Record::Exit(exit) => self.exit(exit, now),
+            Record::Connect(connect) => Some(self.connect(connect, now)),
+            Record::ConnectResult(result) => Some(self.connect_result(result, now)),
+            Record::Task(task) => self.task(task, now),
+        }
+    }
+
+    fn fork(&mut self, fork: &TaskRecord, now: Instant) -> Draft {
+        // The image is that of the process that forked, which with CLONE_PARENT is not the parent.
+        let forker = ProcessKey::new(fork.forker_tgid, fork.forker_start_ns);
+        let (image, forker) = match self.adopt(forker) {
+            Ok(process) => (process.image, Some(forker)),
+            Err(_) => (Rc::new(self.found_in_proc(&fork.task).0), None),
+        };
+        let process = self.insert(&fork.task, image, forker, fork.task.state.start_ns);
+        let mut draft = self.draft(Action::Fork, fork.header.time_ns);
+        self.describe(&mut draft, &Ok(process), &fork.task.state, now);
+        draft
+    }
+
+    fn exec(&mut self, exec: &Exec<'_>, now: Instant) -> Draft {
+        let state = &exec.fixed.task.state;
+        let (proc, key) = (&self.proc, key_of(state));
+        let (image, env) = Image::of_exec(exec, &mut || open(proc, key), &self.options.redactor);
+        let process = self.insert(&exec.fixed.task, Rc::new(image), None, exec.fixed.header.time_ns);
+        let mut draft = self.draft(Action::Exec, exec.fixed.header.time_ns);
+        self.describe(&mut draft, &Ok(process), state, now);
+        add_env(&mut draft.event, &env);
+        draft
+    }
+
+    /// A process that ran before the agent, or that the table lost sight of.
+    fn task(&mut self, found: &TaskRecord, now: Instant) -> Option<Draft> {
+        let key = key_of(&found.task.state);
+        let known = self.table.get(key).is_some_and(|entry| !entry.process.adopted);
+        if known || self.table.has_ended(key) {
+            // Its fork was seen, or its end: what the table has is as good, and in the kernel's order.
+            return None;
+        }
+        let (image, env) = self.found_in_proc(&found.task);
+        let process = self.insert(&found.task, Rc::new(image), None, found.task.state.start_ns);
+        let mut draft = self.draft(Action::Snapshot, found.header.time_ns);
+        self.describe(&mut draft, &Ok(process), &found.task.state, now);
+        add_env(&mut draft.event, &env);
+        Some(draft)
+    }
+
+    fn found_in_proc(&self, task: &TaskIdentity) -> (Image, Env) {
+        if process::is_kernel(&task.state) {
+            return (Image::unknown(Reason::KernelTask), Known::Missing(Reason::KernelTask));
+        }
+        match open(&self.proc, key_of(&task.state)) {
+            Ok(process) => Image::of_running(&process, &self.options.redactor),
+            Err(error) => {
+                let reason = image::reason(error);
+                (Image::unknown(reason), Known::Missing(reason))
+            }
+        }
+    }
+
+    /// Puts a process into the table as a fork, an exec or the scan told it, if there is room; the record is told of it in
+    /// any case. `forker` is the process whose image it has, where it has not made an exec.
+    fn insert(
+        &mut self,
+        task: &TaskIdentity,
+        image: Rc<Image>,
+        forker: Option<ProcessKey>,
+        begun_ns: u64,
+    ) -> Process {
+        let key = key_of(&task.state);
+        let before = self.table.get(key).map(|entry| &entry.process);
+        let entity_id = before.map_or_else(
+            || entity_id(self.machine.boot, task.namespaces.pid, key.start, task.vpid).to_string().into(),
+            |process| process.entity_id.clone(),
+        );
+        let process = Process {
+            task: *task,
+            image,
+            inherited: forker.is_some(),
+            adopted: false,
+            exec_id: format!("{entity_id}:{begun_ns}").into(),
+            start: before.map_or_else(|| self.clock.wall(key.start.0), |process| process.start),
+            comm: process::comm(&task.state.comm).shown().clone(),
+            v1_container: self.v1_container(key, forker),
+            entity_id,
+        };
+        self.table.insert(key, parent_of(&task.state), process.clone());
+        process
+    }
+
+    fn draft(&self, action: Action, time_ns: u64) -> Draft {
+        Draft { event: self.own(action, time_ns), time_ns, file: None, candidate: None }
+    }
+
+    /// What is known of the process of a record that tells little of it, or why nothing is; the table learns what the
+    /// record tells of it now.
+    fn known(&mut self, state: &TaskState) -> Result<Process, Reason> {
+        let key = key_of(state);
+        let process = self.adopt(key)?;
+        self.table.set_parent(key, parent_of(state));
+        if let Some(process) = self.table.get_mut(key) {
+            process.comm = process::comm(&state.comm).shown().clone();
+        }
+        Ok(process)
+    }
+
+    /// Writes `process.*` and `container.*`: what is known of the process, and what the record says of it now.
+    fn describe(
+        &mut self,
+        draft: &mut Draft,
+        process: &Result<Process, Reason>,
+        state: &TaskState,
+        now: Instant,
+    ) {
+        let key = key_of(state);
+        let event = &mut draft.event;
+        let mut written = event::Process { pid: Some(state.tgid), ..event::Process::default() };
+        let mut namespaces = Namespaces::default();
+        match process {
+            Ok(process) => {
+                namespaces = process.task.namespaces;
+                (written.cgroup, event.container) = self.cgroup(process, state, &mut event.capture);
+                process.describe(state, &mut written, &mut event.capture);
+                if !process::is_kernel(state) {
+                    draft.file = process.image.file.value().copied();
+                    draft.candidate = Some(self.candidate(key, process));
+                }
+            }
+            Err(reason) => {
+                written.start = Some(self.clock.wall(state.start_ns));
+                process::of_stranger(*reason, state, &mut written, &mut event.capture);
+            }
+        }
+        let comm = process::comm(&state.comm);
+        written.comm = Some(comm.shown().clone());
+        if let Some(exact) = comm.inexact() {
+            Fields { capture: &mut event.capture, inherited: false }.exact("process.comm".to_owned(), exact);
+        }
+        written.thread.get_or_insert_default().id = Some(state.tid);
+        self.add_names(&mut written, key, state, &namespaces, now);
+        self.add_ancestry(&mut written, event, key, state);
+        event.process = Some(Box::new(written));
+    }
+
+    fn candidate(&self, key: ProcessKey, process: &Process) -> Candidate {
+        let same_mounts = process.task.namespaces.mnt == self.machine.mnt_namespace;
+        let path = process.image.executable.value().filter(|_| same_mounts);
+        Candidate {
+            tgid: key.tgid.0,
+            start: key.start.to_ticks(),
+            path: path.map(|path| path.bytes().into()),
+        }
+    }
+
+    fn add_names(
+        &mut self,
+        written: &mut event::Process,
+        key: ProcessKey,
+        state: &TaskState,
+        namespaces: &Namespaces,
+        now: Instant,
+    ) {
+        let proc = &self.proc;
+        let named = self.names.of(now, &state.credentials, namespaces, &mut || open(proc, key));
+        written.user = Some(named.user);
+        written.real_user = Some(named.real_user);
+        written.saved_user = Some(named.saved_user);
+        written.group = Some(named.group);
+        written.real_group = Some(named.real_group);
+        written.saved_group = Some(named.saved_group);
+    }
+
+    /// Notes the time: lets go of processes that ended long enough ago.
+    pub fn expire(&mut self, time_ns: u64) {
+        self.table.expire(KernelTimeNs(time_ns));
+    }
+}
+
+fn key_of(state: &TaskState) -> ProcessKey {
+    ProcessKey::new(state.tgid, state.start_ns)
+}
+
+fn parent_of(state: &TaskState) -> ProcessKey {
+    ProcessKey::new(state.parent_tgid, state.parent_start_ns)
+}
+
+/// Opens /proc of this life of the process.
+fn open(proc: &Proc, key: ProcessKey) -> Result<ProcessDir, ReadError> {
+    proc.process(key.tgid.0, Some(key.start.to_ticks()))
+}
+
+fn add_env(event: &mut Event, env: &Env) {
+    let env_vars = Fields { capture: &mut event.capture, inherited: false }.env(env);
+    if let Some(process) = &mut event.process {
+        process.env_vars = env_vars;
+    }
+}

@@ -1,0 +1,270 @@
+//! What the table keeps of a process, and how its fields are written.
+
+use std::{rc::Rc, sync::Arc};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use collector_common::{FileIdentity, PF_KTHREAD, TaskIdentity, TaskState};
+
+use super::{
+    capability::capability_names,
+    image::{Env, Image},
+};
+use crate::{
+    event::{self, Capture, Timestamp},
+    known::{Known, Origin, Reason},
+    text::{Text, until_nul},
+};
+
+/// Bits of `mode` that are permissions, and the two that change who it runs as.
+const PERMISSIONS: u32 = 0o7777;
+const SETUID: u32 = 0o4000;
+const SETGID: u32 = 0o2000;
+/// `MINORBITS` of the kernel's device numbers.
+const MINOR_BITS: u32 = 20;
+/// A login uid or an audit session that was never set.
+const UNSET: u32 = u32::MAX;
+
+/// A process, as the table keeps it.
+#[derive(Clone, Debug)]
+pub(super) struct Process {
+    /// What the kernel side told of it at its fork, exec or in the start-up scan.
+    pub task: TaskIdentity,
+    /// What it runs; shared with the parent until its own exec.
+    pub image: Rc<Image>,
+    /// Whether the image is the parent's.
+    pub inherited: bool,
+    /// Whether it was found in /proc, which tells less than a record.
+    pub adopted: bool,
+    /// CPID.
+    pub entity_id: Arc<str>,
+    /// The CPID and when its image was started.
+    pub exec_id: Arc<str>,
+    /// Its start in wall time.
+    pub start: Timestamp,
+    /// Its container, where version 1 cgroups alone tell it.
+    pub v1_container: Option<event::Container>,
+    /// Its name, as the last record told it.
+    pub comm: Arc<str>,
+}
+
+impl Process {
+    /// Writes all that is known of it but its cgroup, its names and its ancestry. `state` is what the record says of it.
+    pub(crate) fn describe(&self, state: &TaskState, written: &mut event::Process, capture: &mut Capture) {
+        let mut fields = Fields { capture, inherited: self.inherited };
+        written.entity_id = Some(self.entity_id.clone());
+        written.exec_id = Some(self.exec_id.clone());
+        written.start = Some(self.start);
+        identity(&self.task, state, written);
+        if is_kernel(state) {
+            of_kernel_task(&mut fields, written);
+            return;
+        }
+        fields.image(&self.image, written);
+        if let Known::Missing(reason) = &self.image.file {
+            fields.missing("process.hash", *reason);
+        }
+    }
+}
+
+/// Whether a task is the kernel's own: told by its flag alone. An empty maps file does not tell, as a zombie has one too.
+pub(crate) fn is_kernel(state: &TaskState) -> bool {
+    state.flags & PF_KTHREAD != 0
+}
+
+/// Notes what is not known of a process that is neither in the table nor in /proc.
+pub(crate) fn of_stranger(
+    reason: Reason,
+    state: &TaskState,
+    written: &mut event::Process,
+    capture: &mut Capture,
+) {
+    let mut fields = Fields { capture, inherited: false };
+    if is_kernel(state) {
+        return of_kernel_task(&mut fields, written);
+    }
+    for name in [
+        "process.entity_id",
+        "process.executable",
+        "process.exe",
+        "process.args",
+        "process.working_directory",
+        "process.hash",
+    ] {
+        fields.missing(name, reason);
+    }
+}
+
+/// The kernel's name of a task, as text.
+pub(super) fn comm(bytes: &[u8]) -> Text {
+    Text::new(until_nul(bytes))
+}
+
+/// Writes fields of one record, and what there is to say of each into `capture`.
+pub(super) struct Fields<'a> {
+    /// The record's `capture`.
+    pub capture: &'a mut Capture,
+    /// Whether the image's fields are the parent's.
+    pub inherited: bool,
+}
+
+impl Fields<'_> {
+    /// The value of a field, or the note why there is none.
+    pub(super) fn take<T, U>(
+        &mut self,
+        name: &'static str,
+        known: &Known<T>,
+        write: impl FnOnce(&T) -> U,
+    ) -> Option<U> {
+        match known {
+            Known::Value { value, origin, full } => {
+                let origin = if self.inherited { Origin::Parent } else { *origin };
+                if let Some(origin) = written(origin) {
+                    self.capture.origin.insert(name.into(), origin);
+                }
+                if let Some(full) = full {
+                    self.capture.truncated.insert(name.into(), *full);
+                }
+                Some(write(value))
+            }
+            Known::Missing(reason) => {
+                self.missing(name, *reason);
+                None
+            }
+            Known::None => None,
+        }
+    }
+
+    /// Notes why a field is absent.
+    pub(super) fn missing(&mut self, name: &'static str, reason: Reason) {
+        self.capture.missing.insert(name.into(), event::Reason(reason.to_string().into()));
+    }
+
+    /// A text, with its exact bytes where it is no UTF-8.
+    pub(super) fn text(&mut self, name: &'static str, known: &Known<Text>) -> Option<Arc<str>> {
+        if let Some(exact) = known.value().and_then(Text::inexact) {
+            self.exact(name.to_owned(), exact);
+        }
+        self.take(name, known, |text| text.shown().clone())
+    }
+
+    /// Keeps the exact bytes of a value that is shown otherwise.
+    pub(super) fn exact(&mut self, path: String, bytes: &[u8]) {
+        self.capture.bytes.insert(path, BASE64_STANDARD.encode(bytes));
+    }
+
+    /// The environment of an exec.
+    pub(super) fn env(&mut self, env: &Env) -> Option<Arc<[Arc<str>]>> {
+        if let Some(variables) = env.value() {
+            for (place, variable) in variables.list.iter().enumerate() {
+                if let Some(exact) = variable.inexact() {
+                    self.exact(format!("process.env_vars[{place}]"), exact);
+                }
+            }
+            self.redacted("process.env_vars", &variables.redacted);
+        }
+        self.take("process.env_vars", env, |variables| {
+            variables.list.iter().map(|variable| variable.shown().clone()).collect()
+        })
+    }
+
+    /// Notes of which members of a list a part was hidden.
+    fn redacted(&mut self, name: &str, places: &[usize]) {
+        self.capture.redacted.extend(places.iter().map(|place| format!("{name}[{place}]")));
+    }
+
+    /// Everything of the image but its digests.
+    pub(super) fn image(&mut self, image: &Image, process: &mut event::Process) {
+        process.executable = self.text("process.executable", &image.executable);
+        process.name = process.executable.as_deref().map(last_part);
+        let memfd = image.is_memfd();
+        process.exe = self.take("process.exe", &image.file, |file| exe(file, memfd));
+        process.script = self.text("process.script", &image.script);
+        process.working_directory = self.text("process.working_directory", &image.cwd);
+        for (place, exact) in image.args.value().into_iter().flat_map(|args| &args.inexact) {
+            self.exact(format!("process.args[{place}]"), exact);
+        }
+        if let Some(args) = image.args.value() {
+            self.redacted("process.args", &args.redacted);
+        }
+        process.args = self.take("process.args", &image.args, |args| args.shown.clone());
+        process.args_count = process.args.as_ref().and_then(|args| u64::try_from(args.len()).ok());
+        process.command_line = image.args.value().map(|args| args.command_line.clone());
+    }
+}
+
+/// What the kernel told is not listed.
+fn written(origin: Origin) -> Option<event::Origin> {
+    match origin {
+        Origin::Kernel => None,
+        Origin::Proc => Some(event::Origin::Proc),
+        Origin::Parent => Some(event::Origin::Parent),
+        Origin::Cache => Some(event::Origin::Cache),
+    }
+}
+
+/// The last part of a path.
+pub(super) fn last_part(path: &str) -> Arc<str> {
+    path.rsplit('/').next().unwrap_or(path).into()
+}
+
+fn exe(file: &FileIdentity, memfd: bool) -> event::Exe {
+    let when = file.ctime_s.saturating_mul(1_000_000_000).saturating_add(file.ctime_ns.into());
+    event::Exe {
+        device: Some(device(file.device)),
+        inode: Some(file.inode),
+        size: Some(file.size),
+        ctime: Some(Timestamp(when)),
+        mode: Some(format!("{:04o}", file.mode & PERMISSIONS)),
+        uid: Some(file.uid),
+        links: Some(file.links),
+        deleted: (file.links == 0).then_some(true),
+        memfd: memfd.then_some(true),
+        setuid: (file.mode & SETUID != 0).then_some(true),
+        setgid: (file.mode & SETGID != 0).then_some(true),
+    }
+}
+
+fn device(device: u32) -> String {
+    let number = char_device(device);
+    format!("{}:{}", number.major, number.minor)
+}
+
+fn char_device(device: u32) -> event::CharDevice {
+    event::CharDevice { major: device >> MINOR_BITS, minor: device & ((1 << MINOR_BITS) - 1) }
+}
+
+/// Writes what the kernel side told of a task and what does not change with its image.
+pub(super) fn identity(task: &TaskIdentity, state: &TaskState, process: &mut event::Process) {
+    let known = |number: u32| (number != 0).then_some(number);
+    process.vpid = (task.vpid != task.state.tgid).then_some(task.vpid);
+    process.namespaces = Some(event::Namespaces {
+        mnt: known(task.namespaces.mnt),
+        pid: known(task.namespaces.pid),
+        net: known(state.net_namespace),
+        user: known(task.namespaces.user),
+        uts: known(task.namespaces.uts),
+        ipc: known(task.namespaces.ipc),
+        cgroup: known(task.namespaces.cgroup),
+    });
+    let set = |number: u32| (number != UNSET).then_some(number);
+    let (login_uid, session) = (set(task.login_uid), set(task.audit_session));
+    process.audit = (login_uid.is_some() || session.is_some()).then_some(event::Audit { login_uid, session });
+    process.tty = (state.tty != 0).then(|| event::Tty { char_device: Some(char_device(state.tty)) });
+    process.session_leader = known(state.session).map(|pid| event::Leader { pid });
+    process.group_leader = known(state.pgrp).map(|pid| event::Leader { pid });
+    process.thread = Some(event::Thread {
+        id: Some(state.tid),
+        capabilities: Some(event::Capabilities {
+            effective: capability_names(state.cap_effective),
+            permitted: capability_names(state.cap_permitted),
+        }),
+    });
+}
+
+/// Notes that a kernel task has nothing of what user memory would tell.
+pub(super) fn of_kernel_task(fields: &mut Fields<'_>, process: &mut event::Process) {
+    process.is_kernel = Some(true);
+    for name in ["process.executable", "process.args", "process.hash"] {
+        fields.missing(name, Reason::KernelTask);
+    }
+}

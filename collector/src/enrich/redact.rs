@@ -1,0 +1,273 @@
+//! Secrets out of environments and arguments, before anything of them is kept.
+//!
+//! A value goes by the name before it: `DB_PASSWORD=…`, `--api-key=…`, `--token …`, `Authorization: …`, and the password of a
+//! URL. What stands alone, with no name, cannot be told from any other text.
+
+use std::borrow::Cow;
+
+/// What stands in the place of a value.
+pub const REDACTED: &str = "[redacted]";
+
+/// Whose values are hidden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Those whose names match the list.
+    Names,
+    /// Of the environment all but those whose names are allowed; of arguments those whose names match the list.
+    Allow,
+    /// None.
+    Off,
+}
+
+/// A name, or a part of one where a `*` stands before or behind it. Case does not matter, and `-` is `_`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pattern {
+    stem: Vec<u8>,
+    open_left: bool,
+    open_right: bool,
+}
+
+impl Pattern {
+    fn new(text: &str) -> Self {
+        let (open_left, rest) = text.strip_prefix('*').map_or((false, text), |rest| (true, rest));
+        let (open_right, stem) = rest.strip_suffix('*').map_or((false, rest), |stem| (true, stem));
+        Self { stem: folded(stem.as_bytes()), open_left, open_right }
+    }
+
+    /// `name` is folded already.
+    fn matches(&self, name: &[u8]) -> bool {
+        let stem = self.stem.as_slice();
+        match (self.open_left, self.open_right) {
+            (false, false) => name == stem,
+            (true, false) => name.ends_with(stem),
+            (false, true) => name.starts_with(stem),
+            (true, true) => name.windows(stem.len().max(1)).any(|window| window == stem),
+        }
+    }
+}
+
+fn folded(name: &[u8]) -> Vec<u8> {
+    name.iter().map(|byte| if *byte == b'-' { b'_' } else { byte.to_ascii_uppercase() }).collect()
+}
+
+/// Hides values.
+#[derive(Clone, Debug)]
+pub struct Redactor {
+    mode: Mode,
+    secret: Vec<Pattern>,
+    allowed: Vec<Pattern>,
+}
+
+impl Redactor {
+    /// By lists of names, each of which may begin and end with a `*`.
+    #[must_use]
+    pub fn new(mode: Mode, secret: &[String], allowed: &[String]) -> Self {
+        let patterns = |names: &[String]| names.iter().map(|name| Pattern::new(name)).collect();
+        Self { mode, secret: patterns(secret), allowed: patterns(allowed) }
+    }
+
+    /// A variable of the environment, and whether its value was hidden.
+    #[must_use]
+    pub fn variable<'a>(&self, variable: &'a [u8]) -> (Cow<'a, [u8]>, bool) {
+        let Some((name, _)) = split_at(variable, b'=') else { return (variable.into(), false) };
+        let folded = folded(name);
+        let hidden = match self.mode {
+            Mode::Off => false,
+            Mode::Names => self.is_secret(&folded),
+            Mode::Allow => !self.allowed.iter().any(|pattern| pattern.matches(&folded)),
+        };
+        if hidden { (with_value_hidden(name, b"="), true) } else { self.url(variable) }
+    }
+
+    /// An argument, and whether a part of it was hidden. `before` is the argument before it.
+    #[must_use]
+    pub fn argument<'a>(&self, argument: &'a [u8], before: Option<&[u8]>) -> (Cow<'a, [u8]>, bool) {
+        if self.mode == Mode::Off {
+            return (argument.into(), false);
+        }
+        if before.is_some_and(|before| self.asks_for_a_secret(before)) && !argument.starts_with(b"-") {
+            return (REDACTED.as_bytes().into(), true);
+        }
+        for separator in [&b"="[..], b": "] {
+            if let Some((name, _)) = split_once(argument, separator)
+                && !name.contains(&b' ')
+                && self.is_secret(&folded(without_dashes(name)))
+            {
+                return (with_value_hidden(name, separator), true);
+            }
+        }
+        if argument.contains(&b' ') { self.line(argument) } else { self.url(argument) }
+    }
+
+    /// A command line in one argument, as `sh -c` has it: each of its words as an argument.
+    fn line<'a>(&self, line: &'a [u8]) -> (Cow<'a, [u8]>, bool) {
+        let words: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
+        let before = std::iter::once(None).chain(words.iter().map(|&word| Some(word)));
+        let shown: Vec<_> =
+            words.iter().zip(before).map(|(word, before)| self.argument(word, before)).collect();
+        if !shown.iter().any(|(_, hidden)| *hidden) {
+            return (line.into(), false);
+        }
+        let shown: Vec<_> = shown.into_iter().map(|(word, _)| word).collect();
+        (shown.join(&b' ').into(), true)
+    }
+
+    /// Whether the argument is an option whose value is the next argument: `--password`.
+    fn asks_for_a_secret(&self, argument: &[u8]) -> bool {
+        argument.starts_with(b"--")
+            && !argument.contains(&b'=')
+            && self.is_secret(&folded(without_dashes(argument)))
+    }
+
+    fn is_secret(&self, folded: &[u8]) -> bool {
+        self.secret.iter().any(|pattern| pattern.matches(folded))
+    }
+
+    /// Hides the password in `scheme://user:password@host`.
+    fn url<'a>(&self, text: &'a [u8]) -> (Cow<'a, [u8]>, bool) {
+        let password = || {
+            let (scheme, rest) = split_once(text, b"://")?;
+            let authority = rest.split(|byte| b"/?# ".contains(byte)).next()?;
+            let at = authority.iter().rposition(|&byte| byte == b'@')?;
+            let (user, password) = split_at(authority.get(..at)?, b':')?;
+            let begin = scheme.len() + 3 + user.len() + 1;
+            (!password.is_empty()).then_some((begin, begin + password.len()))
+        };
+        match password().filter(|_| self.mode != Mode::Off) {
+            Some((begin, end)) => {
+                let parts = [text.get(..begin), Some(REDACTED.as_bytes()), text.get(end..)];
+                (parts.into_iter().flatten().collect::<Vec<_>>().concat().into(), true)
+            }
+            None => (text.into(), false),
+        }
+    }
+}
+
+fn without_dashes(name: &[u8]) -> &[u8] {
+    let dashes = name.iter().take_while(|&&byte| byte == b'-').count();
+    name.get(dashes..).unwrap_or_default()
+}
+
+fn with_value_hidden<'a>(name: &[u8], separator: &[u8]) -> Cow<'a, [u8]> {
+    [name, separator, REDACTED.as_bytes()].concat().into()
+}
+
+fn split_at(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+    split_once(text, &[separator])
+}
+
+fn split_once<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let at = text.windows(separator.len()).position(|window| window == separator)?;
+    Some((text.get(..at)?, text.get(at + separator.len()..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Mode, Redactor};
+    use crate::config::Redaction;
+
+    fn redactor(mode: Mode) -> Redactor {
+        let Redaction { names, allow, .. } = Redaction::default();
+        Redactor::new(mode, &names, &allow)
+    }
+
+    #[track_caller]
+    fn variable(mode: Mode, given: &str, expected: &str) {
+        let redactor = redactor(mode);
+        let (shown, hidden) = redactor.variable(given.as_bytes());
+        assert_eq!((String::from_utf8_lossy(&shown).as_ref(), hidden), (expected, given != expected));
+    }
+
+    #[track_caller]
+    fn arguments(given: &[&str], expected: &[&str]) {
+        let redactor = redactor(Mode::Names);
+        let mut before: Option<&str> = None;
+        let shown: Vec<_> = given
+            .iter()
+            .map(|argument| {
+                let (shown, _) = redactor.argument(argument.as_bytes(), before.map(str::as_bytes));
+                before = Some(argument);
+                String::from_utf8_lossy(&shown).into_owned()
+            })
+            .collect();
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn values_of_names_like_those_of_secrets_are_hidden() {
+        for name in ["DB_PASSWORD", "password", "Secret_1", "GITHUB_TOKEN", "API_KEY", "MY_APIKEY", "KEY"] {
+            variable(Mode::Names, &format!("{name}=x=y"), &format!("{name}=[redacted]"));
+        }
+    }
+
+    #[test]
+    fn other_values_stay() {
+        for kept in ["PATH=/bin", "KEYBOARD=de", "PWD=/", "MONKEY", "HOME=", "=x", ""] {
+            variable(Mode::Names, kept, kept);
+        }
+    }
+
+    #[test]
+    fn with_an_allow_list_every_other_value_is_hidden() {
+        variable(Mode::Allow, "PATH=/bin", "PATH=/bin");
+        variable(Mode::Allow, "EDITOR=vi", "EDITOR=[redacted]");
+        variable(Mode::Allow, "no value", "no value");
+    }
+
+    #[test]
+    fn switched_off_nothing_is_hidden() {
+        variable(Mode::Off, "PASSWORD=x", "PASSWORD=x");
+        variable(Mode::Off, "A=http://u:p@h/", "A=http://u:p@h/");
+    }
+
+    #[test]
+    fn options_with_secrets_are_hidden_in_both_forms() {
+        arguments(
+            &["mysql", "--password=x", "--api-key", "y", "--token", "--verbose", "-v", "z"],
+            &["mysql", "--password=[redacted]", "--api-key", "[redacted]", "--token", "--verbose", "-v", "z"],
+        );
+        arguments(&["docker", "-e", "PASSWORD=x"], &["docker", "-e", "PASSWORD=[redacted]"]);
+    }
+
+    #[test]
+    fn of_a_command_line_in_one_argument_only_the_secret_is_hidden() {
+        arguments(
+            &["sh", "-c", "curl  --api-key=x --token y https://a:x@b/ -o z"],
+            &["sh", "-c", "curl  --api-key=[redacted] --token [redacted] https://a:[redacted]@b/ -o z"],
+        );
+    }
+
+    #[test]
+    fn headers_and_urls_with_secrets_are_hidden() {
+        arguments(
+            &["curl", "-H", "Authorization: Bearer x", "https://me:x@host/p@th", "https://host/a:b@c"],
+            &[
+                "curl",
+                "-H",
+                "Authorization: [redacted]",
+                "https://me:[redacted]@host/p@th",
+                "https://host/a:b@c",
+            ],
+        );
+        variable(
+            Mode::Names,
+            "DATABASE=postgres://me:a@b@host/db",
+            "DATABASE=postgres://me:[redacted]@host/db",
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic_and_no_secret_gets_through(value in proptest::collection::vec(1u8.., 1..40)) {
+            let redactor = redactor(Mode::Names);
+            let _ = redactor.argument(&value, Some(&value));
+            let variable = [b"X_SECRET=", value.as_slice()].concat();
+            let (shown, hidden) = redactor.variable(&variable);
+            prop_assert!(hidden);
+            prop_assert_eq!(&*shown, b"X_SECRET=[redacted]");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Watches every exec, exit and connect of a Linux machine with eBPF and gives each as a complete event.
+//!
+//! [`Collector`] is a stream of [`event::Event`]s; the `collector` binary is built on it. ARCHITECTURE.md of the
+//! repository shows the rooms and which way the data flows through them.
+
+mod collector;
+
+pub mod clock;
+pub mod config;
+pub mod decode;
+pub mod doctor;
+pub mod encode;
+pub mod enrich;
+pub mod errno;
+pub mod event;
+pub mod known;
+pub mod load;
+pub mod machine;
+pub mod pipeline;
+pub mod process;
+pub mod procfs;
+pub mod signal;
+pub mod sinks;
+pub mod source;
+pub mod sys;
+pub mod text;
+pub mod wake;
+
+pub use self::collector::{Builder, Collector, StartError};

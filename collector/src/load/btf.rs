@@ -1,0 +1,309 @@
+//! Reads the kernel's own types (BTF) as far as it takes to find a field: documentation/bpf/btf.rst of the kernel.
+//!
+//! aya parses the same bytes but keeps the members of structures private. Nothing here trusts the bytes: a length or
+//! an offset that leads outside is an error.
+
+use std::collections::HashMap;
+
+/// Why the types could not be read.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum BtfError {
+    /// The bytes do not start as BTF does, or in the other byte order.
+    #[error("no BTF of this machine's byte order")]
+    NotBtf,
+    /// A section, a type or a string leads outside the bytes.
+    #[error("BTF is cut short at byte {at}")]
+    CutShort {
+        /// Where.
+        at: usize,
+    },
+    /// A kind of type that is newer than this reader; what follows it cannot be found.
+    #[error("BTF has a type of kind {kind}, which is not known")]
+    UnknownKind {
+        /// Its number.
+        kind: u32,
+    },
+}
+
+const MAGIC: u32 = 0xeb9f;
+
+/// `enum` of `include/uapi/linux/btf.h`, as far as members lead through it.
+const PTR: u32 = 2;
+const STRUCT: u32 = 4;
+const UNION: u32 = 5;
+const TYPEDEF: u32 = 8;
+const VOLATILE: u32 = 9;
+const CONST: u32 = 10;
+const RESTRICT: u32 = 11;
+const FUNC_PROTO: u32 = 13;
+const TYPE_TAG: u32 = 18;
+
+/// Bytes of a type before what its kind adds, and of a member of a structure.
+const TYPE_LEN: usize = 12;
+const MEMBER_LEN: usize = 12;
+/// How deep anonymous structures and chains of typedefs are followed.
+const DEPTH_MAX: usize = 16;
+
+/// A type as the bytes have it.
+#[derive(Clone, Copy)]
+struct Type {
+    name: u32,
+    info: u32,
+    /// Size in bytes, or the id of another type, depending on the kind.
+    size_or_type: u32,
+    /// Where what the kind adds begins.
+    tail: usize,
+}
+
+impl Type {
+    fn kind(self) -> u32 {
+        (self.info >> 24) & 0x1f
+    }
+
+    fn vlen(self) -> usize {
+        usize::try_from(self.info & 0xffff).unwrap_or(0)
+    }
+
+    /// Whether members have the size of a bit field in the upper byte of their offset.
+    fn has_bit_fields(self) -> bool {
+        self.info >> 31 == 1
+    }
+}
+
+/// The types of a kernel.
+pub struct Types<'a> {
+    bytes: &'a [u8],
+    strings: usize,
+    types: Vec<Type>,
+    /// Structures, unions and typedefs by name; a name may stand for several.
+    by_name: HashMap<&'a [u8], Vec<usize>>,
+}
+
+impl<'a> Types<'a> {
+    /// Finds where each type is.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, BtfError> {
+        if word(bytes, 0)? & 0xffff != MAGIC {
+            return Err(BtfError::NotBtf);
+        }
+        let header = offset(bytes, 4)?;
+        let begin = header + offset(bytes, 8)?;
+        let end = begin + offset(bytes, 12)?;
+        let strings = header + offset(bytes, 16)?;
+        // Type 0 is void and is not in the bytes.
+        let void = Type { name: 0, info: 0, size_or_type: 0, tail: 0 };
+        let mut this = Self { bytes, strings, types: vec![void], by_name: HashMap::new() };
+        let mut at = begin;
+        while at < end {
+            let found = Type {
+                name: word(bytes, at)?,
+                info: word(bytes, at + 4)?,
+                size_or_type: word(bytes, at + 8)?,
+                tail: at + TYPE_LEN,
+            };
+            if matches!(found.kind(), STRUCT | UNION | TYPEDEF) {
+                this.by_name.entry(this.string(found.name)?).or_default().push(this.types.len());
+            }
+            at = found.tail + tail_len(found)?;
+            this.types.push(found);
+        }
+        Ok(this)
+    }
+
+    /// Bits from the start of `structure` to the member at the end of the path, and the size in bits where it is a bit
+    /// field. Members of anonymous structures and unions are found as if they were the outer one's.
+    #[must_use]
+    pub fn bit_offset(&self, structure: &str, members: &[&str]) -> Option<u32> {
+        self.named(structure).find_map(|id| {
+            let mut here = id;
+            let mut bits = 0u32;
+            for member in members {
+                let (offset, inner) = self.member(here, member.as_bytes(), 0)?;
+                bits = bits.checked_add(offset)?;
+                here = inner;
+            }
+            Some(bits)
+        })
+    }
+
+    /// Size of a structure in bytes.
+    #[must_use]
+    pub fn size(&self, structure: &str) -> Option<u32> {
+        self.named(structure)
+            .filter_map(|id| self.types.get(id))
+            .find(|found| matches!(found.kind(), STRUCT | UNION))
+            .map(|found| found.size_or_type)
+    }
+
+    /// How many arguments a BTF tracepoint gives to a program: those of `btf_trace_NAME` but for the first, which is
+    /// the kernel's own.
+    #[must_use]
+    pub fn tracepoint_arguments(&self, tracepoint: &str) -> Option<u32> {
+        self.named(&format!("btf_trace_{tracepoint}")).find_map(|id| {
+            let pointer = self.types.get(self.followed(id))?;
+            let function = self.types.get(usize::try_from(pointer.size_or_type).ok()?)?;
+            let is_function = pointer.kind() == PTR && function.kind() == FUNC_PROTO;
+            is_function.then(|| u32::try_from(function.vlen()).ok())??.checked_sub(1)
+        })
+    }
+
+    fn named(&self, name: &str) -> impl Iterator<Item = usize> {
+        self.by_name.get(name.as_bytes()).into_iter().flatten().copied()
+    }
+
+    /// Offset in bits and type of a member.
+    fn member(&self, structure: usize, name: &[u8], depth: usize) -> Option<(u32, usize)> {
+        let outer = self.types.get(self.followed(structure))?;
+        if depth > DEPTH_MAX || !matches!(outer.kind(), STRUCT | UNION) {
+            return None;
+        }
+        (0..outer.vlen()).find_map(|nth| {
+            let at = outer.tail + nth * MEMBER_LEN;
+            let member = self.string(word(self.bytes, at).ok()?).ok()?;
+            let inner = offset(self.bytes, at + 4).ok()?;
+            let raw = word(self.bytes, at + 8).ok()?;
+            let bits = if outer.has_bit_fields() { raw & 0x00ff_ffff } else { raw };
+            if member == name {
+                Some((bits, inner))
+            } else if member.is_empty() {
+                let (further, found) = self.member(inner, name, depth + 1)?;
+                Some((bits.checked_add(further)?, found))
+            } else {
+                None
+            }
+        })
+    }
+
+    /// The type behind typedefs and qualifiers.
+    fn followed(&self, id: usize) -> usize {
+        let mut here = id;
+        for _ in 0..DEPTH_MAX {
+            match self.types.get(here) {
+                Some(found) if matches!(found.kind(), TYPEDEF | VOLATILE | CONST | RESTRICT | TYPE_TAG) => {
+                    here = usize::try_from(found.size_or_type).unwrap_or(0);
+                }
+                _ => break,
+            }
+        }
+        here
+    }
+
+    fn string(&self, name: u32) -> Result<&'a [u8], BtfError> {
+        let at = self.strings.saturating_add(usize::try_from(name).unwrap_or(usize::MAX));
+        let rest = self.bytes.get(at..).ok_or(BtfError::CutShort { at })?;
+        let len = rest.iter().position(|&byte| byte == 0).ok_or(BtfError::CutShort { at })?;
+        rest.get(..len).ok_or(BtfError::CutShort { at })
+    }
+}
+
+/// Bytes that follow a type, by its kind.
+fn tail_len(found: Type) -> Result<usize, BtfError> {
+    Ok(match found.kind() {
+        // Forward, pointer, typedef, qualifiers, function, float, tag.
+        2 | 7..=12 | 16 | 18 => 0,
+        // Integer, variable, declaration tag.
+        1 | 14 | 17 => 4,
+        3 => 12,
+        STRUCT | UNION | 15 | 19 => found.vlen() * 12,
+        6 | FUNC_PROTO => found.vlen() * 8,
+        kind => return Err(BtfError::UnknownKind { kind }),
+    })
+}
+
+fn word(bytes: &[u8], at: usize) -> Result<u32, BtfError> {
+    let found = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>());
+    found.map(|word| u32::from_ne_bytes(*word)).ok_or(BtfError::CutShort { at })
+}
+
+fn offset(bytes: &[u8], at: usize) -> Result<usize, BtfError> {
+    usize::try_from(word(bytes, at)?).map_err(|_| BtfError::CutShort { at })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{BtfError, Types};
+
+    /// BTF with `struct outer { int a; struct { int b; int c; }; struct inner i; int flag:1; }` and
+    /// `struct inner { int x; int y; }`, as the kernel lays it out.
+    fn example() -> Vec<u8> {
+        let strings = b"\0outer\0a\0b\0c\0i\0inner\0x\0y\0flag\0int\0";
+        let name = |wanted: &str| {
+            let wanted = [wanted.as_bytes(), b"\0"].concat();
+            u32::try_from(strings.windows(wanted.len()).position(|window| window == wanted).unwrap()).unwrap()
+        };
+        let int = [name("int"), 1 << 24, 4, 32].to_vec();
+        let inner =
+            [vec![name("inner"), (4 << 24) | 2, 8], vec![name("x"), 1, 0], vec![name("y"), 1, 32]].concat();
+        let nameless = [vec![0, (4 << 24) | 2, 8], vec![name("b"), 1, 0], vec![name("c"), 1, 32]].concat();
+        let outer = [
+            vec![name("outer"), (1 << 31) | (4 << 24) | 4, 24],
+            vec![name("a"), 1, 0],
+            vec![0, 3, 32],
+            vec![name("i"), 2, 96],
+            vec![name("flag"), 1, (1 << 24) | 0xa1],
+        ]
+        .concat();
+        let types: Vec<u8> =
+            [int, inner, nameless, outer].concat().into_iter().flat_map(u32::to_ne_bytes).collect();
+        let types_len = u32::try_from(types.len()).unwrap();
+        let strings_len = u32::try_from(strings.len()).unwrap();
+        let header = [0xeb9f | (1 << 16), 24, 0, types_len, types_len, strings_len];
+        let header: Vec<u8> = header.into_iter().flat_map(u32::to_ne_bytes).collect();
+        [header, types, strings.to_vec()].concat()
+    }
+
+    #[track_caller]
+    fn check(structure: &str, members: &[&str], bits: Option<u32>) {
+        let bytes = example();
+        assert_eq!(Types::parse(&bytes).unwrap().bit_offset(structure, members), bits);
+    }
+
+    #[test]
+    fn a_member_is_found_by_its_name() {
+        check("outer", &["a"], Some(0));
+    }
+
+    #[test]
+    fn a_member_of_an_anonymous_structure_is_found_as_the_outer_ones() {
+        check("outer", &["c"], Some(64));
+    }
+
+    #[test]
+    fn a_path_leads_into_a_member() {
+        check("outer", &["i", "y"], Some(128));
+    }
+
+    #[test]
+    fn the_size_of_a_bit_field_is_no_part_of_its_offset() {
+        check("outer", &["flag"], Some(161));
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_found() {
+        check("outer", &["z"], None);
+        check("nobody", &["a"], None);
+    }
+
+    #[test]
+    fn other_bytes_are_no_btf() {
+        assert_eq!(Types::parse(b"\x7fELF____").err(), Some(BtfError::NotBtf));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
+            let _ = Types::parse(&bytes);
+        }
+
+        #[test]
+        fn no_changed_byte_makes_it_panic(at in 0usize..200, value: u8) {
+            let mut bytes = example();
+            let at = at % bytes.len();
+            bytes[at] = value;
+            if let Ok(types) = Types::parse(&bytes) {
+                let _ = types.bit_offset("outer", &["i", "y"]);
+            }
+        }
+    }
+}

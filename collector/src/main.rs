@@ -1,0 +1,124 @@
+//! The binary: reads the command line, runs the library, and turns what went wrong into words and exit codes.
+
+mod cli;
+mod output;
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use clap::{CommandFactory as _, Parser as _};
+use collector::{
+    Collector, StartError,
+    config::{Config, ConfigError, EXAMPLE},
+    doctor, event,
+};
+
+use crate::cli::{Cli, Command, Run};
+
+/// `EX_UNAVAILABLE` of sysexits.h: this kernel cannot.
+const KERNEL_CANNOT: u8 = 69;
+/// `EX_NOPERM`: not privileged.
+const NOT_PRIVILEGED: u8 = 77;
+/// `EX_CONFIG`: wrong configuration.
+const WRONG_CONFIGURATION: u8 = 78;
+
+fn main() -> ExitCode {
+    // Wrong usage ends here, with exit code 2.
+    let cli = Cli::parse();
+    match act(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            // Nobody is left to tell where stderr is closed.
+            let _ = writeln!(io::stderr(), "collector: {error:#}");
+            exit_code(&error)
+        }
+    }
+}
+
+fn act(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run(run) => watch(&run),
+        Command::Doctor { json } => examine(json),
+        Command::Replay { file, stream } => {
+            let config = stream.config()?;
+            log_to_stderr(&config)?;
+            let outputs = output::open(&config)?;
+            output::write(Collector::builder().config(config).replay(&file)?, outputs)
+        }
+        Command::Schema => print(|out| {
+            serde_json::to_writer_pretty(&mut *out, &event::json_schema())?;
+            writeln!(out)
+        }),
+        Command::Config => print(|out| out.write_all(EXAMPLE.as_bytes())),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "collector", &mut script);
+            print(|out| out.write_all(&script))
+        }
+        Command::Man => print(|out| clap_mangen::Man::new(Cli::command()).render(out)),
+    }
+}
+
+fn watch(run: &Run) -> anyhow::Result<ExitCode> {
+    let config = run.config()?;
+    log_to_stderr(&config)?;
+    // First the outputs: a path that cannot be written is told before anything is loaded.
+    let outputs = output::open(&config)?;
+    let mut builder = Collector::builder().config(config);
+    if let Some(path) = &run.record {
+        builder = builder.record(path);
+    }
+    output::write(builder.start()?, outputs)
+}
+
+fn examine(json: bool) -> anyhow::Result<ExitCode> {
+    let report = doctor::examine();
+    print(|out| {
+        if json {
+            serde_json::to_writer_pretty(&mut *out, &report)?;
+            writeln!(out)
+        } else {
+            report.write_text(out, io::stdout().is_terminal())
+        }
+    })?;
+    Ok(ExitCode::from(report.exit_code()))
+}
+
+/// Prints a whole text. A reader that had enough of it is no failure.
+fn print(write: impl FnOnce(&mut io::StdoutLock<'_>) -> io::Result<()>) -> anyhow::Result<ExitCode> {
+    let mut out = io::stdout().lock();
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to stdout")
+        }
+        Ok(()) | Err(_) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn log_to_stderr(config: &Config) -> anyhow::Result<()> {
+    let level = &config.log.level;
+    let filter = tracing_subscriber::EnvFilter::try_new(level)
+        .map_err(|_| ConfigError::Log { level: level.clone() })?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+    Ok(())
+}
+
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if error.downcast_ref::<ConfigError>().is_some() {
+        return ExitCode::from(WRONG_CONFIGURATION);
+    }
+    match error.downcast_ref::<StartError>() {
+        Some(StartError::Load(load)) if load.is_privilege() => ExitCode::from(NOT_PRIVILEGED),
+        Some(StartError::Load(_) | StartError::NothingToWatch { .. }) => ExitCode::from(KERNEL_CANNOT),
+        Some(StartError::Proc(_) | StartError::Recording(_) | StartError::Thread(_)) | None => {
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What becomes of one record: its event into the queue, or a count.
+
+use std::time::Instant;
+
+use super::{
+    Options,
+    queue::Queue,
+    tally::{Tally, action_of},
+};
+use crate::{
+    decode::{decode, kind_of_broken},
+    enrich::{Draft, Enricher, digest::Digests},
+    event::{Action, LossReason},
+};
+
+/// Everything between a record and the queue.
+pub(super) struct Intake {
+    pub(super) enricher: Enricher,
+    pub(super) digests: Digests,
+    pub(super) queue: Queue,
+    pub(super) tally: Tally,
+    pub(super) options: Options,
+    /// Time of the last record: what is now in a replay.
+    pub(super) last_ns: u64,
+}
+
+impl Intake {
+    /// Nothing taken yet.
+    pub(super) fn new(enricher: Enricher, digests: Digests, options: Options) -> Self {
+        Self { enricher, digests, queue: Queue::default(), tally: Tally::default(), options, last_ns: 0 }
+    }
+
+    /// Whether another record is to be read: a recording can wait for whoever takes its events, the kernel does not.
+    pub(super) fn has_room(&self) -> bool {
+        self.options.live || self.queue.len() < self.options.queue
+    }
+
+    /// Takes one record.
+    pub(super) fn take(&mut self, bytes: &[u8], now: Instant) {
+        match decode(bytes) {
+            Ok(record) => {
+                self.last_ns = record.time_ns();
+                let draft = self.enricher.enrich(&record, now);
+                self.push(action_of(record.kind()), draft, now);
+            }
+            Err(error) => {
+                tracing::error!("{error}");
+                self.tally.lost(kind_of_broken(bytes).map(action_of), LossReason::Decode);
+            }
+        }
+    }
+
+    /// Queues the event of a record, if it became one that is wanted and there is room.
+    pub(super) fn push(&mut self, action: Action, draft: Option<Draft>, now: Instant) {
+        match draft.filter(|_| self.options.actions.contains(&action)) {
+            None => self.tally.filtered(action),
+            Some(_) if self.queue.len() >= self.options.queue => {
+                self.tally.lost(Some(action), LossReason::QueueFull);
+            }
+            Some(draft) => self.queue.push(draft, &mut self.digests, now),
+        }
+    }
+}

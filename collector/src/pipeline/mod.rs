@@ -1,0 +1,364 @@
+//! The one thread that owns the events: it reads the records, keeps the table through [`Enricher`], and gives the events
+//! out in the kernel's order.
+//!
+//! It never waits for whoever takes the events. Where nobody takes them the queue fills, and then events are lost,
+//! counted and told; the ring goes on being read, so the table stays right.
+
+mod intake;
+mod queue;
+mod scan;
+pub mod tally;
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::sync::mpsc::{Sender, error::TrySendError};
+
+use self::intake::Intake;
+use crate::{
+    clock::boottime_ns,
+    enrich::{Enricher, digest::Digests},
+    event::{Action, Agent, Event, Loss, LossReason},
+    process::TableCounters,
+    source::{OwnedRecord, RecordSource},
+    wake::Waker,
+};
+
+/// Records that are read before events are given out.
+const BATCH: usize = 512;
+/// How often the kernel side's counters are read.
+const COUNT_EVERY: Duration = Duration::from_millis(250);
+/// How often a full channel is tried again.
+const RETRY_EVERY: Duration = Duration::from_millis(2);
+/// How long programs that still run on another CPU are waited for after they were detached.
+const SETTLE: Duration = Duration::from_millis(200);
+/// How long digests are waited for at the end, of processes that were told without them.
+const LATE: Duration = Duration::from_secs(5);
+
+/// What is given out, and how much may wait.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The actions that are wanted.
+    pub actions: BTreeSet<Action>,
+    /// Events that may wait for their digests or for whoever takes them.
+    pub queue: usize,
+    /// Whether this happens now. A replay is the same each time: it says nothing of how late it was written.
+    pub live: bool,
+}
+
+/// Ends a pipeline from outside.
+#[derive(Clone, Debug)]
+pub struct Stopper {
+    stop: Arc<AtomicBool>,
+    waker: Waker,
+}
+
+impl Stopper {
+    /// For a pipeline that waits with this bell.
+    #[must_use]
+    pub fn new(waker: Waker) -> Self {
+        Self { stop: Arc::new(AtomicBool::new(false)), waker }
+    }
+
+    /// Lets nothing new begin: what has begun is given out, then `agent-stop`, then the stream ends.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    fn is_asked(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+}
+
+/// The thread's state.
+pub struct Pipeline {
+    source: Box<dyn RecordSource>,
+    intake: Intake,
+    events: Sender<Event>,
+    stopper: Stopper,
+    /// Before the sequence in `event.id`.
+    id_prefix: String,
+    sequence: u64,
+    counted: Instant,
+    /// `loss` records in the queue.
+    losses_queued: usize,
+}
+
+/// Whoever took the events is gone.
+struct Closed;
+
+impl Pipeline {
+    /// Made, not yet running. `id_prefix` comes before the sequence in `event.id`.
+    #[must_use]
+    pub fn new(
+        source: Box<dyn RecordSource>,
+        enricher: Enricher,
+        digests: Digests,
+        options: Options,
+        events: Sender<Event>,
+        stopper: Stopper,
+        id_prefix: String,
+    ) -> Self {
+        Self {
+            source,
+            intake: Intake::new(enricher, digests, options),
+            events,
+            stopper,
+            id_prefix,
+            sequence: 0,
+            counted: Instant::now(),
+            losses_queued: 0,
+        }
+    }
+
+    /// Runs until it is stopped, the source ends, or nobody takes the events any more.
+    pub fn run(mut self, agent: Agent, started_ns: u64) {
+        self.intake.last_ns = started_ns;
+        let began = self.now_ns();
+        let mut start = self.intake.enricher.own(Action::AgentStart, began);
+        start.agent = Some(Box::new(agent));
+        self.intake.tally.made(Action::AgentStart);
+        self.intake.queue.push_ready(start, began);
+        if let Err(error) = self.source.scan() {
+            tracing::warn!("processes that ran before are not known: {error}");
+        }
+        if self.read_scan().is_ok() && self.watch().is_ok() && self.drain().is_ok() {
+            self.finish();
+        }
+    }
+
+    /// Nanoseconds since boot, of this machine or of the one that was recorded.
+    fn now_ns(&self) -> u64 {
+        if self.intake.options.live { boottime_ns() } else { self.intake.last_ns }
+    }
+
+    /// Takes in what ran before: the scan's records, parents before their children, then what else has come into the
+    /// ring meanwhile, then the processes that the scan did not tell.
+    ///
+    /// In the order of the ring a process may come before its parent, since ids wrap around; it would be found in /proc
+    /// then, which knows less of it.
+    fn read_scan(&mut self) -> Result<(), Closed> {
+        if !self.intake.options.live {
+            return Ok(());
+        }
+        let mut records = Vec::new();
+        while self.source.next(&mut |bytes| records.push(OwnedRecord::copy(bytes))) {}
+        let now = Instant::now();
+        for record in scan::parents_first(&mut records) {
+            self.intake.take(record.bytes(), now);
+            self.give_out()?;
+        }
+        for record in &records {
+            self.intake.take(record.bytes(), now);
+            self.give_out()?;
+        }
+        for draft in self.intake.enricher.missed_by_scan(now) {
+            self.intake.tally.made(Action::Snapshot);
+            self.intake.push(Action::Snapshot, Some(draft), now);
+            self.give_out()?;
+        }
+        Ok(())
+    }
+
+    fn watch(&mut self) -> Result<(), Closed> {
+        while !self.stopper.is_asked() && !self.source.is_finished() {
+            let read = self.read();
+            self.collect_digests();
+            self.count_in_time();
+            let full = self.give_out()?;
+            if read == 0 && !self.source.is_finished() {
+                self.wait(full);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads some records; answers how many.
+    fn read(&mut self) -> usize {
+        let now = Instant::now();
+        let Self { source, intake, .. } = self;
+        let mut read = 0;
+        while read < BATCH && intake.has_room() && source.next(&mut |bytes| intake.take(bytes, now)) {
+            read += 1;
+        }
+        read
+    }
+
+    /// Takes finished digests, and tells those that came too late for their event.
+    fn collect_digests(&mut self) {
+        self.stopper.waker.silence();
+        for key in self.intake.digests.collect(Instant::now()) {
+            let Some(state) = self.intake.digests.known(key) else { continue };
+            for process in self.intake.queue.take_late(key) {
+                let now = self.now_ns();
+                let mut event = self.intake.enricher.own(Action::Checksums, now);
+                event.process = Some(Box::new(process));
+                queue::write(&mut event, &state, false);
+                if !self.intake.options.actions.contains(&Action::Checksums) {
+                    continue;
+                }
+                self.intake.tally.made(Action::Checksums);
+                if self.intake.queue.len() >= self.intake.options.queue {
+                    self.intake.tally.lost(Some(Action::Checksums), LossReason::QueueFull);
+                } else {
+                    self.intake.queue.push_ready(event, now);
+                }
+            }
+        }
+    }
+
+    fn count_in_time(&mut self) {
+        if self.counted.elapsed() >= COUNT_EVERY {
+            self.count();
+            if self.intake.options.live {
+                self.intake.enricher.follow_clock();
+            }
+            self.intake.enricher.expire(self.now_ns());
+        }
+    }
+
+    fn count(&mut self) {
+        self.counted = Instant::now();
+        match self.source.counters() {
+            Ok(counters) => self.intake.tally.kernel(&counters),
+            Err(error) => tracing::error!("the kernel side's counters cannot be read: {error}"),
+        }
+    }
+
+    /// Gives out what may leave; answers whether the channel is full.
+    fn give_out(&mut self) -> Result<bool, Closed> {
+        loop {
+            // Room first: an event that has left the queue has its place in the stream.
+            let permit = match self.events.clone().try_reserve_owned() {
+                Ok(permit) => permit,
+                Err(TrySendError::Full(_)) => return Ok(true),
+                Err(TrySendError::Closed(_)) => return Err(Closed),
+            };
+            let Some(event) = self.next() else { return Ok(false) };
+            permit.send(event);
+        }
+    }
+
+    /// The next record of the stream. Losses come as soon as they are known and there is room; but `agent-start` is first.
+    fn next(&mut self) -> Option<Event> {
+        if self.sequence > 0 {
+            self.queue_losses();
+        }
+        let (event, time_ns) = self.intake.queue.pop(&self.intake.digests, Instant::now())?;
+        Some(self.placed(event, time_ns))
+    }
+
+    /// Tells the losses that were not told. While some are on their way the others gather, so that a reader that is slow
+    /// for long is told of events and not of losses alone.
+    fn queue_losses(&mut self) {
+        if self.losses_queued > 0 {
+            return;
+        }
+        for ((action, reason), count) in self.intake.tally.take_untold() {
+            self.losses_queued += 1;
+            let now = self.now_ns();
+            let mut event = self.intake.enricher.own(Action::Loss, now);
+            event.loss = Some(Loss { reason, count, action });
+            self.intake.tally.made(Action::Loss);
+            self.intake.queue.push_ready(event, now);
+        }
+    }
+
+    /// Gives an event its place in the stream.
+    fn placed(&mut self, mut event: Event, time_ns: u64) -> Event {
+        self.sequence += 1;
+        if event.action() == Action::Loss {
+            self.losses_queued -= 1;
+        }
+        event.event.sequence = self.sequence;
+        event.event.id = format!("{}:{}", self.id_prefix, self.sequence);
+        if self.intake.options.live {
+            event.capture.lag_ns = Some(boottime_ns().saturating_sub(time_ns));
+        }
+        self.intake.tally.written(event.action());
+        event
+    }
+
+    fn wait(&self, channel_full: bool) {
+        let now = Instant::now();
+        let mut until = now + COUNT_EVERY;
+        if channel_full {
+            until = until.min(now + RETRY_EVERY);
+        } else if let Some(deadline) = self.intake.queue.deadline() {
+            until = until.min(deadline);
+        }
+        let timeout = Timespec::try_from(until.saturating_duration_since(now)).ok();
+        let mut fds = vec![PollFd::new(&self.stopper.waker, PollFlags::IN)];
+        fds.extend(self.source.readable().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        // Woken for nothing, by a signal for instance, the loop goes round once more.
+        let _ = poll(&mut fds, timeout.as_ref());
+    }
+
+    /// After the programs are detached: reads on until every event that they saw has come out.
+    fn drain(&mut self) -> Result<(), Closed> {
+        self.source.stop();
+        let until = Instant::now() + SETTLE;
+        loop {
+            let read = self.read();
+            self.collect_digests();
+            let full = self.give_out()?;
+            if read > 0 {
+                continue;
+            }
+            self.count();
+            let settled =
+                self.intake.tally.on_their_way() <= u64::try_from(self.intake.queue.len()).unwrap_or(0);
+            if settled || Instant::now() >= until {
+                return self.empty_queue();
+            }
+            self.wait(full);
+        }
+    }
+
+    /// Gives out the rest, however long whoever takes it needs, and waits a while for digests that were promised.
+    fn empty_queue(&mut self) -> Result<(), Closed> {
+        let until = Instant::now() + LATE;
+        loop {
+            self.collect_digests();
+            self.queue_losses();
+            while let Some((event, time_ns)) = self.intake.queue.pop(&self.intake.digests, Instant::now()) {
+                let event = self.placed(event, time_ns);
+                self.events.blocking_send(event).map_err(|_| Closed)?;
+            }
+            let late = self.intake.queue.late();
+            if self.intake.queue.len() == 0 && !self.intake.tally.has_untold() {
+                if late == 0 {
+                    return Ok(());
+                }
+                if Instant::now() >= until {
+                    tracing::warn!("{late} processes were told without their digests, which take too long");
+                    return Ok(());
+                }
+            }
+            self.wait(false);
+        }
+    }
+
+    fn finish(mut self) {
+        let now = self.now_ns();
+        let TableCounters { evicted, unknown } = self.intake.enricher.table_counters();
+        if evicted > 0 {
+            tracing::warn!("the process table was full {evicted} times; processes.entries is too small");
+        }
+        tracing::debug!("{unknown} times a process was looked for in /proc");
+        let stop = self.intake.enricher.own(Action::AgentStop, now);
+        self.intake.tally.made(Action::AgentStop);
+        let mut stop = self.placed(stop, now);
+        stop.counters = Some(Box::new(self.intake.tally.counters()));
+        // Nobody takes it any more: there is nobody to tell.
+        let _ = self.events.blocking_send(stop);
+    }
+}

@@ -1,0 +1,382 @@
+//! The table of processes.
+//!
+//! The records of the kernel keep it: a fork and the start-up scan add, an exec replaces the image, an exit ends, and a
+//! while later the entry goes. An ended entry stays for a grace time, since records of other CPUs may still name it,
+//! and then as long as another entry names it as its parent or its reaper: it tells who took the children over.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use super::{KernelTimeNs, ProcessKey, Tgid};
+
+/// How large it may become.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Entries; beyond that the oldest ended one goes, else the new one is not kept.
+    pub entries: usize,
+    /// Nanoseconds that an ended entry stays.
+    pub grace_ns: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { entries: 262_144, grace_ns: 2_000_000_000 }
+    }
+}
+
+/// What the table counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TableCounters {
+    /// Entries that went before their time, or never were, for want of room.
+    pub evicted: u64,
+    /// Processes that a record named and the table did not know.
+    pub unknown: u64,
+}
+
+/// A process.
+#[derive(Debug)]
+pub struct Entry<I> {
+    /// The real parent, as the last record that told it said; [`Table::parent`] follows it over the parent's end.
+    parent: ProcessKey,
+    /// What it is.
+    pub process: I,
+    /// When it ended.
+    ended: Option<KernelTimeNs>,
+    /// Who took over its children when it ended.
+    reaper: ProcessKey,
+    /// How often other entries name this one, as their parent or their reaper.
+    named: u32,
+    /// Its grace time is over: it stays for those that name it alone.
+    expired: bool,
+}
+
+impl<I> Entry<I> {
+    /// Whether its exit has been seen.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+}
+
+/// All processes that the agent knows.
+#[derive(Debug)]
+pub struct Table<I> {
+    entries: HashMap<ProcessKey, Entry<I>>,
+    /// How often entries name a process that is not here: it may come yet.
+    named_absent: HashMap<ProcessKey, u32>,
+    /// Processes that ended without ever having been here, for the grace time.
+    ended_unknown: HashSet<ProcessKey>,
+    /// Ended processes, oldest first.
+    ended: VecDeque<(KernelTimeNs, ProcessKey)>,
+    limits: Limits,
+    counters: TableCounters,
+}
+
+impl<I> Table<I> {
+    /// An empty one.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            entries: HashMap::new(),
+            named_absent: HashMap::new(),
+            ended_unknown: HashSet::new(),
+            ended: VecDeque::new(),
+            limits,
+            counters: TableCounters::default(),
+        }
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn counters(&self) -> TableCounters {
+        self.counters
+    }
+
+    /// The process, running or lately ended.
+    #[must_use]
+    pub fn get(&self, key: ProcessKey) -> Option<&Entry<I>> {
+        self.entries.get(&key)
+    }
+
+    /// The processes whose end was not seen, in no order.
+    pub fn running(&self) -> impl Iterator<Item = (ProcessKey, &I)> {
+        let running = self.entries.iter().filter(|(_, entry)| !entry.has_ended());
+        running.map(|(key, entry)| (*key, &entry.process))
+    }
+
+    /// When the process of this id began that entries name and that is not here.
+    #[must_use]
+    pub fn named_absent(&self, tgid: Tgid) -> Option<KernelTimeNs> {
+        self.named_absent.keys().find(|key| key.tgid == tgid).map(|key| key.start)
+    }
+
+    /// The process, to change what it is.
+    pub fn get_mut(&mut self, key: ProcessKey) -> Option<&mut I> {
+        self.entries.get_mut(&key).map(|entry| &mut entry.process)
+    }
+
+    /// Whether its end was seen, be it that nothing else of it ever was.
+    #[must_use]
+    pub fn has_ended(&self, key: ProcessKey) -> bool {
+        self.ended_unknown.contains(&key) || self.get(key).is_some_and(Entry::has_ended)
+    }
+
+    /// Counts a process that a record named and that is not here.
+    pub fn count_unknown(&mut self) {
+        self.counters.unknown += 1;
+    }
+
+    /// Adds a process, or replaces what it is. An entry that has ended stays ended: its record came late.
+    pub fn insert(&mut self, key: ProcessKey, parent: ProcessKey, process: I) {
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.process = process;
+            self.set_parent(key, parent);
+            return;
+        }
+        if self.entries.len() >= self.limits.entries && !self.evict_oldest_ended() {
+            self.counters.evicted += 1;
+            return;
+        }
+        let named = self.named_absent.remove(&key).unwrap_or(0);
+        let entry =
+            Entry { parent, process, ended: None, reaper: ProcessKey::default(), named, expired: false };
+        self.entries.insert(key, entry);
+        self.name(parent);
+    }
+
+    /// Notes the real parent that a record told: after a reparenting another one than before.
+    pub fn set_parent(&mut self, key: ProcessKey, parent: ProcessKey) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let before = std::mem::replace(&mut entry.parent, parent);
+        if before != parent {
+            self.name(parent);
+            self.unname(before);
+        }
+    }
+
+    /// Notes the end of a process and who takes over its children. Answers `false` where it had ended already.
+    pub fn end(&mut self, key: ProcessKey, at: KernelTimeNs, reaper: ProcessKey) -> bool {
+        let Some(entry) = self.entries.get_mut(&key) else {
+            self.ended.push_back((at, key));
+            return self.ended_unknown.insert(key);
+        };
+        if entry.has_ended() {
+            return false;
+        }
+        entry.ended = Some(at);
+        // The first process of a PID namespace would be its own reaper; nobody is left when it ends.
+        if reaper != key {
+            entry.reaper = reaper;
+            self.name(reaper);
+        }
+        self.ended.push_back((at, key));
+        true
+    }
+
+    /// The real parent of a process at this moment: where the parent has ended, the process that took over its
+    /// children, and so on.
+    pub fn parent(&mut self, key: ProcessKey) -> Option<ProcessKey> {
+        let first = self.entries.get(&key)?.parent;
+        let mut parent = first;
+        // Each step goes to a process that ended later than the one before, so the walk ends; the bound is for a table
+        // built from lost records, which may hold a cycle.
+        for _ in 0..self.entries.len() {
+            match self.entries.get(&parent) {
+                Some(entry) if entry.has_ended() && !entry.reaper.is_none() => parent = entry.reaper,
+                Some(_) | None => break,
+            }
+        }
+        // Remembered, so that the next walk is short and the ended ones can go.
+        self.set_parent(key, parent);
+        Some(parent)
+    }
+
+    /// Lets go of what ended longer than the grace time before `now`.
+    pub fn expire(&mut self, now: KernelTimeNs) {
+        while let Some(&(ended, key)) = self.ended.front() {
+            if now.0.saturating_sub(ended.0) < self.limits.grace_ns {
+                return;
+            }
+            self.ended.pop_front();
+            self.expire_entry(key);
+        }
+    }
+
+    fn evict_oldest_ended(&mut self) -> bool {
+        let before = self.entries.len();
+        while let Some((_, key)) = self.ended.pop_front() {
+            self.expire_entry(key);
+            if self.entries.len() < before {
+                self.counters.evicted += 1;
+                return true;
+            }
+        }
+        false
+    }
+
+    fn expire_entry(&mut self, key: ProcessKey) {
+        self.ended_unknown.remove(&key);
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.expired = true;
+            self.release(key);
+        }
+    }
+
+    fn name(&mut self, key: ProcessKey) {
+        match self.entries.get_mut(&key) {
+            Some(entry) => entry.named += 1,
+            None if key.is_none() => {}
+            None => *self.named_absent.entry(key).or_default() += 1,
+        }
+    }
+
+    fn unname(&mut self, key: ProcessKey) {
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.named = entry.named.saturating_sub(1);
+            self.release(key);
+        } else if let Some(named) = self.named_absent.get_mut(&key) {
+            *named -= 1;
+            if *named == 0 {
+                self.named_absent.remove(&key);
+            }
+        }
+    }
+
+    /// Removes an expired entry that nobody names, then those that it named where nobody else does, and so on.
+    fn release(&mut self, key: ProcessKey) {
+        let mut candidates = vec![key];
+        while let Some(key) = candidates.pop() {
+            if !self.entries.get(&key).is_some_and(|entry| entry.expired && entry.named == 0) {
+                continue;
+            }
+            let Some(Entry { parent, reaper, .. }) = self.entries.remove(&key) else { continue };
+            for named in [parent, reaper] {
+                match self.entries.get_mut(&named) {
+                    Some(entry) => {
+                        entry.named = entry.named.saturating_sub(1);
+                        candidates.push(named);
+                    }
+                    None => self.unname(named),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KernelTimeNs, Limits, ProcessKey, Table};
+
+    const GRACE: u64 = 100;
+
+    fn key(tgid: u32) -> ProcessKey {
+        ProcessKey::new(tgid, u64::from(tgid))
+    }
+
+    /// A table of a chain: 1 is the parent of 2, 2 of 3, and so on.
+    fn chain(len: u32) -> Table<u32> {
+        let mut table = Table::new(Limits { entries: 100, grace_ns: GRACE });
+        for tgid in 1..=len {
+            table.insert(key(tgid), key(tgid - 1), tgid);
+        }
+        table
+    }
+
+    fn end(table: &mut Table<u32>, tgid: u32, at: u64) -> bool {
+        table.end(key(tgid), KernelTimeNs(at), key(1))
+    }
+
+    #[test]
+    fn an_ended_process_is_found_until_its_grace_time_is_over() {
+        let mut table = chain(2);
+        assert!(end(&mut table, 2, 1000));
+        table.expire(KernelTimeNs(1000 + GRACE - 1));
+        assert!(table.get(key(2)).is_some());
+        table.expire(KernelTimeNs(1000 + GRACE));
+        assert!(table.get(key(2)).is_none());
+    }
+
+    #[test]
+    fn a_second_exit_of_one_process_is_told_apart() {
+        let mut table = chain(2);
+        assert!(end(&mut table, 2, 1000));
+        assert!(!end(&mut table, 2, 1001));
+    }
+
+    #[test]
+    fn a_reused_id_is_another_process() {
+        let mut table = chain(2);
+        end(&mut table, 2, 1000);
+        table.insert(ProcessKey::new(2, 1001), key(1), 22);
+        assert_eq!(table.get(key(2)).map(|entry| entry.process), Some(2));
+        assert_eq!(table.get(ProcessKey::new(2, 1001)).map(|entry| entry.process), Some(22));
+    }
+
+    #[test]
+    fn a_child_whose_parent_ended_has_the_reaper_as_its_parent() {
+        let mut table = chain(4);
+        end(&mut table, 3, 1000);
+        end(&mut table, 2, 1001);
+        assert_eq!(table.parent(key(4)), Some(key(1)));
+    }
+
+    #[test]
+    fn a_parent_that_ended_stays_for_its_children_and_goes_with_the_last() {
+        let mut table = chain(3);
+        end(&mut table, 2, 1000);
+        table.expire(KernelTimeNs(1000 + GRACE));
+        assert!(table.get(key(2)).is_some(), "3 still names it");
+        end(&mut table, 3, 2000);
+        table.expire(KernelTimeNs(2000 + GRACE));
+        assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn a_walk_over_ended_parents_lets_them_go() {
+        let mut table = chain(3);
+        end(&mut table, 2, 1000);
+        table.expire(KernelTimeNs(1000 + GRACE));
+        assert_eq!(table.parent(key(3)), Some(key(1)));
+        assert!(table.get(key(2)).is_none());
+    }
+
+    #[test]
+    fn a_cycle_of_reapers_ends_the_walk() {
+        let mut table = chain(3);
+        table.end(key(1), KernelTimeNs(5), key(2));
+        table.end(key(2), KernelTimeNs(6), key(1));
+        assert!(table.parent(key(3)).is_some());
+    }
+
+    #[test]
+    fn a_full_table_lets_the_oldest_ended_process_go_first() {
+        let mut table = Table::new(Limits { entries: 2, grace_ns: GRACE });
+        table.insert(key(1), key(0), 1);
+        table.insert(key(2), key(0), 2);
+        end(&mut table, 1, 10);
+        table.insert(key(3), key(0), 3);
+        assert!(table.get(key(1)).is_none());
+        assert!(table.get(key(3)).is_some());
+        assert_eq!(table.counters().evicted, 1);
+    }
+
+    #[test]
+    fn a_table_full_of_running_processes_keeps_them() {
+        let mut table = Table::new(Limits { entries: 1, grace_ns: GRACE });
+        table.insert(key(1), key(0), 1);
+        table.insert(key(2), key(0), 2);
+        assert!(table.get(key(2)).is_none());
+        assert_eq!(table.counters().evicted, 1);
+    }
+}

@@ -1,0 +1,127 @@
+//! The image that runs, and under what name.
+
+use std::os::fd::AsFd;
+
+use rustix::fs::{AtFlags, Mode, OFlags, Stat, fstat, openat, statat};
+use rustix::io::Errno;
+
+use super::error::ReadError;
+use super::link::{strip_deleted, without_deleted};
+use super::process_dir::ProcessDir;
+use crate::sys::path_of;
+
+/// The image that runs: its path and its identity, which belong together.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// Absolute, as seen from the root of the mount namespace of the process, without ` (deleted)`.
+    pub path: Vec<u8>,
+    /// The file has lost this name.
+    pub deleted: bool,
+    /// The file lives in memory, made by `memfd_create`.
+    pub memfd: bool,
+    /// Device, inode, size, times, mode, owner and link count.
+    pub stat: Stat,
+}
+
+impl ProcessDir {
+    /// The image that runs.
+    ///
+    /// `exe` is pinned by a descriptor first, so that path and identity are of one file even if the process execs
+    /// between the two. Nothing is opened for reading.
+    pub fn image(&self) -> Result<Image, ReadError> {
+        self.pinned_image().map_err(|errno| self.error("exe", errno))
+    }
+
+    fn pinned_image(&self) -> Result<Image, Errno> {
+        let exe = openat(self.dir(), "exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+        let stat = fstat(&exe)?;
+        let printed = path_of(exe.as_fd())?;
+        let target = without_deleted(&printed, stat.st_nlink);
+        let (path, deleted) = match strip_deleted(target.path) {
+            Some(path) if !target.deleted && !self.is_name_of(target.path, &stat) => (path, true),
+            Some(_) | None => (target.path, target.deleted),
+        };
+        Ok(Image { path: path.to_vec(), deleted, memfd: target.memfd, stat })
+    }
+
+    /// Whether `path` leads to the file. Tells a live file named `x (deleted)` from an `x` that was removed while
+    /// another hard link to it stays.
+    fn is_name_of(&self, path: &[u8], file: &Stat) -> bool {
+        let below_root = [b"root/", path.strip_prefix(b"/").unwrap_or(path)].concat();
+        statat(self.dir(), below_root.as_slice(), AtFlags::SYMLINK_NOFOLLOW)
+            .is_ok_and(|found| (found.st_dev, found.st_ino) == (file.st_dev, file.st_ino))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::fd::OwnedFd;
+    use std::path::Path;
+    use std::process::Command;
+
+    use rustix::path::DecInt;
+
+    use super::super::Proc;
+
+    /// The image of a process that runs a copy of `sleep` named `name`, after `change` in its directory. The path is
+    /// given without the directory.
+    #[track_caller]
+    fn check(name: &str, change: impl FnOnce(&Path), expected: (&str, bool)) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join(name);
+        // Not `fs::copy`: a test that forks meanwhile would hold the file open for writing, and exec says ETXTBSY.
+        assert!(Command::new("cp").arg("/bin/sleep").arg(&file).status().unwrap().success());
+        let mut child = Command::new(&file).arg("60").spawn().unwrap();
+        change(directory.path());
+        let image = Proc::live().unwrap().process(child.id(), None).unwrap().image().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let path = String::from_utf8(image.path).unwrap();
+        let directory = directory.path().canonicalize().unwrap();
+        let name = path.strip_prefix(directory.to_str().unwrap()).unwrap().trim_start_matches('/');
+        assert_eq!((name, image.deleted, image.memfd), (expected.0, expected.1, false));
+    }
+
+    #[test]
+    fn a_live_image_has_its_name() {
+        check("x", |_| (), ("x", false));
+    }
+
+    #[test]
+    fn a_live_image_named_like_a_deleted_one_keeps_its_name() {
+        check("x (deleted)", |_| (), ("x (deleted)", false));
+    }
+
+    #[test]
+    fn a_removed_image_is_deleted_under_the_name_it_had() {
+        check("x", |directory| fs::remove_file(directory.join("x")).unwrap(), ("x", true));
+    }
+
+    #[test]
+    fn a_removed_image_with_another_hard_link_is_deleted_under_the_name_it_had() {
+        let change = |directory: &Path| {
+            fs::hard_link(directory.join("x"), directory.join("y")).unwrap();
+            fs::remove_file(directory.join("x")).unwrap();
+            fs::write(directory.join("x (deleted)"), "another file").unwrap();
+        };
+        check("x", change, ("x", true));
+    }
+
+    #[test]
+    fn an_image_in_memory_is_a_memfd() {
+        let memfd = rustix::fs::memfd_create("payload", rustix::fs::MemfdFlags::empty()).unwrap();
+        let mut file = fs::File::from(memfd);
+        std::io::copy(&mut fs::File::open("/bin/sleep").unwrap(), &mut file).unwrap();
+        let fd = OwnedFd::from(file);
+        let path = format!("/proc/self/fd/{}", DecInt::from_fd(&fd).as_str());
+        let mut child = Command::new(path).arg("60").spawn().unwrap();
+        let image = Proc::live().unwrap().process(child.id(), None).unwrap().image().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(
+            (image.path.as_slice(), image.deleted, image.memfd),
+            (b"/memfd:payload".as_slice(), true, true)
+        );
+    }
+}

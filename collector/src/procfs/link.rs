@@ -1,0 +1,103 @@
+//! What the kernel prints as the target of a link below `/proc/<tgid>`.
+
+/// What `d_path` puts behind the path of a file that has lost its name.
+const DELETED: &[u8] = b" (deleted)";
+
+/// The name that `memfd_create` gives begins so.
+const MEMFD: &[u8] = b"/memfd:";
+
+/// Where a link points, without what the kernel appends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// The path.
+    pub path: &'a [u8],
+    /// The file has no name any more.
+    pub deleted: bool,
+    /// It never had one: it lives in memory, made by `memfd_create`. Such a file counts as deleted too.
+    pub memfd: bool,
+}
+
+/// Takes ` (deleted)` off the text of a link, where the link count says that the file has no name.
+///
+/// The text alone tells nothing, since a live file may be named `x (deleted)`. One case is left: a file that has lost
+/// this name and has another (a hard link) is printed with the suffix and has a count above 0, like a live file of that
+/// name. [`ProcessDir::image`](super::ProcessDir::image) looks which of the two it is.
+///
+/// `/memfd:NAME` with a count of 0 is a file in memory: the kernel never gives one a name. A file that was removed from
+/// the root directory could look the same, but only its owner there could make it so.
+#[must_use]
+pub fn without_deleted(path: &[u8], links: u64) -> Target<'_> {
+    if links > 0 {
+        return Target { path, deleted: false, memfd: false };
+    }
+    let path = path.strip_suffix(DELETED).unwrap_or(path);
+    Target { path, deleted: true, memfd: path.starts_with(MEMFD) }
+}
+
+/// The path, where the text ends as that of a file that has lost its name.
+pub(super) fn strip_deleted(path: &[u8]) -> Option<&[u8]> {
+    path.strip_suffix(DELETED)
+}
+
+/// The inode number in the target of a link below `ns`: `mnt:[4026531841]`.
+#[must_use]
+pub fn namespace_inode(target: &[u8]) -> Option<u32> {
+    let (_, inode) = str::from_utf8(target).ok()?.split_once(":[")?;
+    inode.strip_suffix(']')?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The path, and whether the file is deleted and in memory.
+    #[track_caller]
+    fn check(path: &str, links: u64, expected: (&str, bool, bool)) {
+        let (path_expected, deleted, memfd) = expected;
+        let target = Target { path: path_expected.as_bytes(), deleted, memfd };
+        assert_eq!(without_deleted(path.as_bytes(), links), target);
+    }
+
+    #[test]
+    fn a_live_file_keeps_a_name_that_ends_like_a_deleted_one() {
+        check("/tmp/x (deleted)", 1, ("/tmp/x (deleted)", false, false));
+        check("/tmp/x", 1, ("/tmp/x", false, false));
+    }
+
+    #[test]
+    fn a_deleted_file_loses_the_suffix_once() {
+        check("/tmp/x (deleted)", 0, ("/tmp/x", true, false));
+        check("/tmp/x (deleted) (deleted)", 0, ("/tmp/x (deleted)", true, false));
+    }
+
+    #[test]
+    fn a_memfd_is_told_by_its_name_and_its_link_count() {
+        check("/memfd:payload (deleted)", 0, ("/memfd:payload", true, true));
+        check("/memfd:a/b (deleted)", 0, ("/memfd:a/b", true, true));
+        check("/memfd:payload (deleted)", 1, ("/memfd:payload (deleted)", false, false));
+    }
+
+    #[test]
+    fn an_empty_path_is_an_empty_path() {
+        check("", 0, ("", true, false));
+        check("", 1, ("", false, false));
+        check(" (deleted)", 0, ("", true, false));
+    }
+
+    #[test]
+    fn a_namespace_is_the_number_in_brackets() {
+        assert_eq!(namespace_inode(b"mnt:[4026531841]"), Some(4_026_531_841));
+        assert_eq!(namespace_inode(b"mnt:[]"), None);
+        assert_eq!(namespace_inode(b"/proc"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic_and_the_path_is_a_prefix(path: Vec<u8>, links in 0_u64..2) {
+            prop_assert!(path.starts_with(without_deleted(&path, links).path));
+            let _ = namespace_inode(&path);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `Proc`: the root of a proc file system.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{CWD, Dir, Mode, OFlags, openat};
+use rustix::io::Errno;
+use rustix::path::DecInt;
+
+use super::error::{OpenProcError, ReadError};
+use super::process_dir::ProcessDir;
+use super::stat::StartTicks;
+
+/// A proc file system: the live one, or a directory of a test or a recording that looks like it.
+///
+/// Holds an `O_PATH` descriptor, so a `/proc` that is mounted over later changes nothing.
+///
+/// The agent must be in the host's PID and time namespaces: ids and start times are printed as the reader's see them.
+#[derive(Debug)]
+pub struct Proc {
+    /// `None` where there is none, and so no process in it.
+    dir: Option<OwnedFd>,
+}
+
+impl Proc {
+    /// The `/proc` of this machine.
+    pub fn live() -> Result<Self, OpenProcError> {
+        Self::at(Path::new("/proc"))
+    }
+
+    /// A directory that looks like `/proc`.
+    pub fn at(path: &Path) -> Result<Self, OpenProcError> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        openat(CWD, path, flags, Mode::empty())
+            .map(|dir| Self { dir: Some(dir) })
+            .map_err(|source| OpenProcError { path: path.to_owned(), source })
+    }
+
+    /// The proc file system of a machine that is not at hand: every process has exited.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        Self { dir: None }
+    }
+
+    /// Opens `/proc/<tgid>`, if it is still the life that began at `expected`.
+    ///
+    /// `None` takes whatever life has the id now; [`ProcessDir::start`] then says which. `/proc` also answers to the id
+    /// of a thread that leads no group, which only `None` can meet: see [`ProcessDir::leads_its_group`].
+    pub fn process(&self, tgid: u32, expected: Option<StartTicks>) -> Result<ProcessDir, ReadError> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = self.dir.as_ref().ok_or(ReadError::Exited { tgid })?;
+        let dir = openat(root, DecInt::new(tgid).as_c_str(), flags, Mode::empty())
+            .map_err(|errno| ReadError::sorted(tgid, "", errno))?;
+        let process = ProcessDir::open(tgid, dir)?;
+        match expected {
+            Some(start) if start != process.start() => Err(ReadError::Exited { tgid }),
+            Some(_) | None => Ok(process),
+        }
+    }
+
+    /// Whether the process that began at `start` still runs: see [`ProcessDir::is_alive`].
+    pub fn is_alive(&self, tgid: u32, start: StartTicks) -> Result<bool, ReadError> {
+        match self.process(tgid, Some(start)) {
+            Ok(process) => process.is_alive(),
+            Err(ReadError::Exited { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The thread-group ids that are there now, in the kernel's order; threads that lead no group are not listed.
+    ///
+    /// Processes that begin during the walk may be missing.
+    pub fn tgids(&self) -> Result<Vec<u32>, Errno> {
+        let mut tgids = Vec::new();
+        // An `O_PATH` descriptor cannot be listed, so the directory is opened once more in earnest.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let Some(root) = &self.dir else { return Ok(tgids) };
+        for entry in Dir::new(openat(root, ".", flags, Mode::empty())?)? {
+            if let Some(tgid) = entry?.file_name().to_str().ok().and_then(|name| name.parse().ok()) {
+                tgids.push(tgid);
+            }
+        }
+        Ok(tgids)
+    }
+}

@@ -1,0 +1,196 @@
+//! Where a stream goes.
+//!
+//! A sink takes bytes and either keeps them or says why not. It never drops a line and never writes half of one: what the
+//! system did not take stays in front, and the next try goes on at the byte where the last one ended.
+
+mod destination;
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, IsTerminal as _, Write},
+    os::{fd::AsFd as _, unix::fs::OpenOptionsExt as _},
+    path::PathBuf,
+};
+
+pub use self::destination::{Destination, DestinationError};
+use crate::{
+    encode::{Format, encode},
+    event::Event,
+};
+
+/// Bytes that are gathered before they are written, while there are more events to come.
+const GATHERED: usize = 128 << 10;
+
+/// Why a sink took nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// It cannot be opened.
+    #[error("cannot open output {}", .path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Nobody reads it any more.
+    #[error("nobody reads {sink} any more")]
+    Closed {
+        /// Its name.
+        sink: String,
+    },
+    /// There is no room. It may take the rest later.
+    #[error("cannot write to {sink}: {} bytes wait", .waiting)]
+    Full {
+        /// Its name.
+        sink: String,
+        /// Bytes that it has not taken.
+        waiting: usize,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Writing failed.
+    #[error("cannot write to {sink}")]
+    Write {
+        /// Its name.
+        sink: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// One output.
+pub struct Sink {
+    name: String,
+    format: Format,
+    colour: bool,
+    writer: Box<dyn Write>,
+    /// Encoded, not yet written.
+    gathered: Vec<u8>,
+}
+
+impl Sink {
+    /// Opens an output. Without a format, a terminal gets lines for people and anything else JSON Lines.
+    pub fn open(destination: &Destination, format: Option<Format>) -> Result<Self, SinkError> {
+        let name = destination.to_string();
+        let file = match destination {
+            Destination::Stdout => {
+                stdout().map_err(|source| SinkError::Write { sink: name.clone(), source })?
+            }
+            Destination::File(path) => append(path.clone())?,
+        };
+        let terminal = file.is_terminal();
+        let format = format.unwrap_or(if terminal { Format::Compact } else { Format::Json });
+        Ok(Self {
+            name,
+            format,
+            colour: terminal,
+            writer: Box::new(file),
+            gathered: Vec::with_capacity(GATHERED),
+        })
+    }
+
+    /// Takes an event. It is written when enough have been gathered, or by [`Sink::flush`].
+    pub fn take(&mut self, event: &Event) -> Result<(), SinkError> {
+        encode(event, self.format, self.colour, &mut self.gathered);
+        if self.gathered.len() >= GATHERED { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes what has been gathered. After [`SinkError::Full`] it may be called again.
+    pub fn flush(&mut self) -> Result<(), SinkError> {
+        let mut written = 0;
+        let result = loop {
+            let rest = self.gathered.get(written..).unwrap_or_default();
+            if rest.is_empty() {
+                break self.writer.flush();
+            }
+            match self.writer.write(rest) {
+                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+                Ok(len) => written += len,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+        };
+        self.gathered.drain(..written.min(self.gathered.len()));
+        result.map_err(|error| self.sorted(error))
+    }
+
+    fn sorted(&self, source: io::Error) -> SinkError {
+        let sink = self.name.clone();
+        match source.kind() {
+            io::ErrorKind::BrokenPipe => SinkError::Closed { sink },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::WouldBlock => {
+                SinkError::Full { sink, waiting: self.gathered.len(), source }
+            }
+            _ => SinkError::Write { sink, source },
+        }
+    }
+}
+
+/// Standard output without the standard library's buffer, which could hold back what it has taken.
+fn stdout() -> io::Result<File> {
+    io::stdout().as_fd().try_clone_to_owned().map(File::from)
+}
+
+/// The stream holds the environment of every process, which /proc lets nobody but its owner read.
+const PRIVATE: u32 = 0o600;
+
+/// Appends: a restart keeps what an earlier run has written.
+fn append(path: PathBuf) -> Result<File, SinkError> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(PRIVATE)
+        .open(&path)
+        .map_err(|source| SinkError::Open { path, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{self, Write},
+        sync::{Arc, Mutex},
+    };
+
+    use super::{Format, Sink, SinkError};
+    use crate::event::{Action, Event, Timestamp};
+
+    /// A disk with room for so many bytes.
+    #[derive(Clone)]
+    struct Disk(Arc<Mutex<(Vec<u8>, usize)>>);
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut disk = self.0.lock().unwrap();
+            let room = disk.1 - disk.0.len();
+            if room == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            let len = room.min(bytes.len());
+            disk.0.extend_from_slice(&bytes[..len]);
+            Ok(len)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_that_a_full_disk_cut_is_completed_when_there_is_room() {
+        let disk = Disk(Arc::new(Mutex::new((Vec::new(), 10))));
+        let mut sink = Sink {
+            name: "disk".to_owned(),
+            format: Format::Json,
+            colour: false,
+            writer: Box::new(disk.clone()),
+            gathered: Vec::new(),
+        };
+        let event = Event::new(Action::AgentStart, Timestamp(0), Arc::default());
+        sink.take(&event).unwrap();
+        assert!(matches!(sink.flush(), Err(SinkError::Full { waiting, .. }) if waiting > 0));
+        disk.0.lock().unwrap().1 = 1 << 20;
+        sink.flush().unwrap();
+        let written = disk.0.lock().unwrap().0.clone();
+        assert_eq!(serde_json::from_slice::<Event>(&written).unwrap(), event);
+    }
+}

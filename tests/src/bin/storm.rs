@@ -1,0 +1,228 @@
+//! Makes processes that exit at once, as fast as it can, and says of each what it saw itself.
+//!
+//! | arguments | |
+//! |---|---|
+//! | `execs HOME FIRST STEP COUNT` | the processes of `collector_tests::workload::storm` |
+//! | `connects FIRST STEP COUNT OPEN CLOSED` | processes that connect ten times and exit |
+//! | `connect NUMBER OPEN CLOSED` | one of these |
+//!
+//! It says `ready`, waits for a line, makes the processes one after the other, and says for each `process NUMBER PID
+//! START_TICKS STATUS EXE`, and `done`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "it answers on its standard output, and a panic fails the test that drives it"
+)]
+
+use std::{
+    env,
+    ffi::CString,
+    fmt::Write as _,
+    fs::{self, File},
+    io::{self, Write as _},
+    mem::MaybeUninit,
+    net::SocketAddr,
+    os::fd::{AsRawFd, OwnedFd},
+    ptr, thread,
+};
+
+use collector_tests::{
+    truth::{files, procfs::Stat},
+    workload::{
+        storm::{Kind, Made, Run, USER},
+        tiny,
+    },
+};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, getsockname, socket_with, sockopt};
+use serde_json::Value;
+
+fn main() {
+    let args: Vec<String> = env::args().collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words[1..] {
+        ["execs", home, first, step, count] => {
+            let numbers = numbers(first, step, count);
+            storm(numbers.map(|number| Made::new(number, home)), |made| spawn(&made));
+        }
+        ["connects", first, step, count, open, closed] => {
+            let numbers = numbers(first, step, count);
+            storm(numbers.map(|number| number.to_string()), |number| {
+                let argv = [words[0], "connect", &number, open, closed].map(|word| word.as_bytes().to_vec());
+                let pid = posix_spawn(words[0], &Strings::new(&argv), &Strings::new(&[]));
+                Born { number: number.parse().unwrap(), pid, exe: Value::Null }
+            });
+        }
+        ["connect", number, open, closed] => connect_ten_times(number, open, closed),
+        _ => panic!("{args:?}"),
+    }
+}
+
+fn numbers(first: &str, step: &str, count: &str) -> impl Iterator<Item = u32> {
+    let number = |text: &str| text.parse::<u32>().unwrap();
+    (number(first)..)
+        .step_by(usize::try_from(number(step)).unwrap())
+        .take(usize::try_from(number(count)).unwrap())
+}
+
+/// A process that was made.
+struct Born {
+    number: u32,
+    pid: libc::pid_t,
+    /// `process.exe` of an image that only this program could see.
+    exe: Value,
+}
+
+fn storm<T>(all: impl Iterator<Item = T>, make: impl Fn(T) -> Born) {
+    println!("ready");
+    io::stdin().read_line(&mut String::new()).unwrap();
+    let mut report = String::new();
+    for one in all {
+        let Born { number, pid, exe } = make(one);
+        let start_ticks = start_of_zombie(pid);
+        let mut status = 0;
+        // SAFETY: waitpid(2) asks for room for a status, which is a local.
+        let reaped = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+        assert_eq!(reaped, pid);
+        writeln!(report, "process {number} {pid} {start_ticks} {status} {exe}").unwrap();
+    }
+    report.push_str("done\n");
+    io::stdout().write_all(report.as_bytes()).unwrap();
+}
+
+/// Waits until it has ended, and reads its start while the kernel still remembers it.
+fn start_of_zombie(pid: libc::pid_t) -> u64 {
+    let mut info = MaybeUninit::<libc::siginfo_t>::uninit();
+    // SAFETY: waitid(2) asks for room for a siginfo, which is a local.
+    let waited = unsafe {
+        libc::waitid(libc::P_PID, pid.unsigned_abs(), info.as_mut_ptr(), libc::WEXITED | libc::WNOWAIT)
+    };
+    assert_eq!(waited, 0, "waitid({pid}): {}", io::Error::last_os_error());
+    Stat::read(pid.unsigned_abs()).unwrap().start_ticks
+}
+
+fn spawn(made: &Made) -> Born {
+    let (argv, envp) = (Strings::new(&made.args), Strings::new(&made.env));
+    let mut exe = Value::Null;
+    let pid = match (&made.run, made.kind) {
+        (Run::Path(path), Kind::NotLeader | Kind::User | Kind::Relative) => {
+            let path = CString::new(path.as_str()).unwrap();
+            fork_and(|| {
+                env::set_current_dir(&made.directory).unwrap();
+                if made.kind == Kind::User {
+                    become_user();
+                }
+                if made.kind == Kind::NotLeader {
+                    thread::scope(|scope| scope.spawn(|| exec(libc::AT_FDCWD, &path, &argv, &envp)).join())
+                        .unwrap();
+                }
+                exec(libc::AT_FDCWD, &path, &argv, &envp);
+            })
+        }
+        (Run::Path(path), _) => posix_spawn(path, &argv, &envp),
+        (Run::Descriptor(_) | Run::Unlinked(_) | Run::Memfd(_), _) => {
+            let image = open(&made.run);
+            if !matches!(made.run, Run::Descriptor(_)) {
+                exe = files::exe(&image.metadata().unwrap()).into();
+            }
+            fork_and(|| exec(image.as_raw_fd(), c"", &argv, &envp))
+        }
+    };
+    Born { number: made.number, pid, exe }
+}
+
+fn open(run: &Run) -> File {
+    match run {
+        Run::Path(path) | Run::Descriptor(path) => File::open(path).unwrap(),
+        Run::Unlinked(path) => {
+            tiny::write(path.as_ref(), &tiny::image(path.rsplit('/').next().unwrap()));
+            let image = File::open(path).unwrap();
+            fs::remove_file(path).unwrap();
+            image
+        }
+        Run::Memfd(name) => {
+            let memfd = rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+            let mut image = File::from(memfd);
+            image.write_all(&tiny::image(name)).unwrap();
+            image
+        }
+    }
+}
+
+/// The child never comes back: it runs another image, or ends with 254.
+fn fork_and(child: impl FnOnce()) -> libc::pid_t {
+    // SAFETY: fork(2) asks of a program with threads that the child calls only what is safe in a signal handler; this
+    // program has none.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        child();
+        // SAFETY: _exit(2) takes a number.
+        unsafe { libc::_exit(254) };
+    }
+    assert!(pid > 0, "fork: {}", io::Error::last_os_error());
+    pid
+}
+
+fn become_user() {
+    let (uid, gid) = (rustix::process::Uid::from_raw(USER), rustix::process::Gid::from_raw(USER));
+    rustix::thread::set_thread_groups(&[]).unwrap();
+    rustix::thread::set_thread_res_gid(gid, gid, gid).unwrap();
+    rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
+}
+
+fn exec(directory: i32, path: &std::ffi::CStr, argv: &Strings, envp: &Strings) {
+    let flags = if path.is_empty() { libc::AT_EMPTY_PATH } else { 0 };
+    let (argv, envp) = (argv.pointers.as_ptr(), envp.pointers.as_ptr());
+    // SAFETY: execveat(2) asks for C strings and for arrays of them that end with a null pointer; they are the caller's.
+    unsafe { libc::syscall(libc::SYS_execveat, directory, path.as_ptr(), argv, envp, flags) };
+}
+
+/// The way that copies no page tables, as `vfork(2)`.
+fn posix_spawn(path: &str, argv: &Strings, envp: &Strings) -> libc::pid_t {
+    let path = CString::new(path).unwrap();
+    let (argv, envp) = (argv.pointers.as_ptr().cast(), envp.pointers.as_ptr().cast());
+    let mut pid = 0;
+    // SAFETY: posix_spawn(3) asks for C strings and for arrays of them that end with a null pointer; they are the
+    // caller's.
+    let error =
+        unsafe { libc::posix_spawn(&raw mut pid, path.as_ptr(), ptr::null(), ptr::null(), argv, envp) };
+    assert_eq!(error, 0, "posix_spawn({path:?})");
+    pid
+}
+
+/// An array as execve(2) takes it.
+struct Strings {
+    pointers: Vec<*const libc::c_char>,
+    _owned: Vec<CString>,
+}
+
+// SAFETY: `Sync` asks that another thread may read it; the pointers are into strings that it owns and that never change.
+unsafe impl Sync for Strings {}
+
+impl Strings {
+    fn new(strings: &[Vec<u8>]) -> Self {
+        let owned: Vec<CString> =
+            strings.iter().map(|bytes| CString::new(bytes.as_slice()).unwrap()).collect();
+        let pointers = owned.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect();
+        Self { pointers, _owned: owned }
+    }
+}
+
+/// Says `connect NUMBER COOKIE SOURCE DESTINATION ERRNO` for each, in one write.
+fn connect_ten_times(number: &str, open: &str, closed: &str) {
+    let mut report = String::new();
+    for turn in 0..10 {
+        let destination: SocketAddr = if turn % 2 == 0 { open } else { closed }.parse().unwrap();
+        let socket: OwnedFd =
+            socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        let cookie = sockopt::socket_cookie(&socket).unwrap();
+        // Nothing is left of it, in TIME_WAIT, or the ports would run out.
+        sockopt::set_socket_linger(&socket, Some(std::time::Duration::ZERO)).unwrap();
+        let errno = connect(&socket, &destination).err().map_or(0, rustix::io::Errno::raw_os_error);
+        let source: SocketAddr = getsockname(&socket).unwrap().try_into().unwrap();
+        writeln!(report, "connect {number} {cookie} {source} {destination} {errno}").unwrap();
+    }
+    io::stdout().write_all(report.as_bytes()).unwrap();
+}

@@ -1,0 +1,85 @@
+//! The agent with a file as its output, in memory: for more events than a test can read while they come.
+
+use std::{
+    fs::{self, File},
+    io::{Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+    process::{Child, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::{agent::command, wait::until, workload::spawn::Plan};
+
+/// A running `collector run --output file:…`.
+#[derive(Debug)]
+pub struct FileAgent {
+    child: Child,
+    directory: TempDir,
+}
+
+impl FileAgent {
+    /// `collector run ARGS`, with everything attached.
+    pub fn start(args: &[&str]) -> Self {
+        let memory = Path::new("/dev/shm");
+        let mut prepared = tempfile::Builder::new();
+        prepared.prefix("collector-test-");
+        let directory =
+            if memory.is_dir() { prepared.tempdir_in(memory) } else { prepared.tempdir() }.unwrap();
+        let output = format!("file:{}", stream_in(&directory).display());
+        let child = command(&["run", "--output", &output])
+            .args(args)
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let agent = Self { child, directory };
+        agent.wait_for_line(&["\"agent-start\""]);
+        agent
+    }
+
+    /// Waits until a process that is made now has been told of, from its exec to its exit: all that came before it
+    /// stands in the file then.
+    pub fn catch_up(&self) {
+        let mark = format!("mark of {}", rustix::process::getpid().as_raw_nonzero());
+        let mut plan = Plan::of("/bin/true");
+        plan.args.push(mark.clone().into());
+        plan.spawn().reap();
+        self.wait_for_line(&[&mark, "\"exit\""]);
+    }
+
+    /// SIGTERM, and the whole stream.
+    pub fn stop(mut self) -> Vec<u8> {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        let status = until("the end of collector", || self.child.try_wait().unwrap());
+        assert!(status.success(), "collector ended with {status}");
+        fs::read(stream_in(&self.directory)).unwrap()
+    }
+
+    /// A line near the end of the file with all of these texts in it.
+    fn wait_for_line(&self, texts: &[&str]) {
+        const NEAR: u64 = 64 << 10;
+        until(&format!("a line with {texts:?}"), || {
+            let mut file = File::open(stream_in(&self.directory)).ok()?;
+            let len = file.metadata().unwrap().len();
+            file.seek(SeekFrom::Start(len.saturating_sub(NEAR))).unwrap();
+            let mut tail = Vec::new();
+            file.read_to_end(&mut tail).unwrap();
+            let tail = String::from_utf8_lossy(&tail);
+            tail.lines().any(|line| texts.iter().all(|text| line.contains(text))).then_some(())
+        });
+    }
+}
+
+impl Drop for FileAgent {
+    fn drop(&mut self) {
+        // Already gone after `stop`; otherwise a test has failed, and the agent must not stay.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn stream_in(directory: &TempDir) -> PathBuf {
+    directory.path().join("stream.jsonl")
+}

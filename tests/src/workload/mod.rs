@@ -1,0 +1,10 @@
+//! Processes and connections of a test's own making.
+
+pub mod images;
+pub mod kinds;
+pub mod listeners;
+pub mod netns;
+pub mod reap;
+pub mod spawn;
+pub mod storm;
+pub mod tiny;

@@ -1,0 +1,242 @@
+//! Starting a child with all that execve(2) can be given: any bytes as arguments and environment, an image by path or
+//! by descriptor, another user, a cgroup, a network namespace.
+
+use std::{
+    ffi::CString,
+    fs::File,
+    io::{self, BufRead, BufReader, Write},
+    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
+    os::unix::process::CommandExt,
+    path::PathBuf,
+    process::{ChildStdin, ChildStdout, Command, Stdio},
+    ptr,
+    sync::Arc,
+};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use super::reap::{Reaped, reap};
+use crate::{truth::clock::Wall, wait::until};
+
+/// What execve(2) is given as the image.
+#[derive(Clone, Debug)]
+pub enum Image {
+    /// A path, absolute or relative to [`Plan::directory`].
+    Path(Vec<u8>),
+    /// An open file, for execveat(2) with an empty path.
+    Descriptor(Arc<OwnedFd>),
+}
+
+/// A child to be started.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The image.
+    pub image: Image,
+    /// argv.
+    pub args: Vec<Vec<u8>>,
+    /// envp.
+    pub env: Vec<Vec<u8>>,
+    /// Working directory.
+    pub directory: PathBuf,
+    /// User and group to become before the image is run.
+    pub user: Option<u32>,
+    /// `cgroup.procs` of the cgroup to move into.
+    pub cgroup: Option<Arc<File>>,
+    /// The network namespace to move into.
+    pub network: Option<Arc<File>>,
+    /// Whether a core dump is allowed.
+    pub core_dump: bool,
+}
+
+impl Plan {
+    /// This image with its own path as the only argument, no environment, in `/`.
+    pub fn of(image: &str) -> Self {
+        Self {
+            image: Image::Path(image.into()),
+            args: vec![image.into()],
+            env: Vec::new(),
+            directory: "/".into(),
+            user: None,
+            cgroup: None,
+            network: None,
+            core_dump: false,
+        }
+    }
+
+    /// Runs it. The image has been replaced when this returns.
+    ///
+    /// # Errors
+    ///
+    /// What execve(2) or a step before it said.
+    pub fn try_spawn(&self) -> io::Result<Child> {
+        // A fork by another test's thread has, until its exec, all files that are being written here.
+        until("an image that nobody has open for writing", || match self.attempt() {
+            Err(busy) if busy.kind() == io::ErrorKind::ExecutableFileBusy => None,
+            answer => Some(answer),
+        })
+    }
+
+    fn attempt(&self) -> io::Result<Child> {
+        let step = Step::prepare(self);
+        // Never run by this name: the last step before would-be execvp(3) is an execveat(2) of our own.
+        let mut command = Command::new("/proc/self/exe");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        // SAFETY: `pre_exec` asks that the closure does nothing that is unsafe after fork(2) in a program with threads:
+        // it makes system calls only, on memory that was prepared before the fork.
+        unsafe { command.pre_exec(move || step.take()) };
+        let before = Wall::now();
+        let mut child = command.spawn()?;
+        let input = child.stdin.take().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Ok(Child { pid: child.id(), before, input: Some(input), output, reaped: false })
+    }
+
+    /// Runs it.
+    pub fn spawn(&self) -> Child {
+        self.try_spawn().unwrap_or_else(|error| panic!("cannot run {:?}: {error}", self.image))
+    }
+}
+
+/// What is done between fork and exec, with everything allocated beforehand.
+struct Step {
+    path: CString,
+    image: Image,
+    argv: Strings,
+    envp: Strings,
+    directory: CString,
+    plan: Plan,
+}
+
+impl Step {
+    fn prepare(plan: &Plan) -> Self {
+        let path = match &plan.image {
+            Image::Path(path) => CString::new(path.clone()).unwrap(),
+            Image::Descriptor(_) => CString::default(),
+        };
+        Self {
+            path,
+            image: plan.image.clone(),
+            argv: Strings::new(&plan.args),
+            envp: Strings::new(&plan.env),
+            directory: CString::new(plan.directory.as_os_str().as_encoded_bytes()).unwrap(),
+            plan: plan.clone(),
+        }
+    }
+
+    /// Returns only when something has failed.
+    fn take(&self) -> io::Result<()> {
+        if let Some(procs) = &self.plan.cgroup {
+            rustix::io::write(procs, b"0")?;
+        }
+        if let Some(network) = &self.plan.network {
+            move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
+        }
+        let maximum = getrlimit(Resource::Core).maximum;
+        let current = if self.plan.core_dump { maximum } else { Some(0) };
+        setrlimit(Resource::Core, Rlimit { current, maximum })?;
+        rustix::process::chdir(&self.directory)?;
+        if let Some(user) = self.plan.user {
+            let (uid, gid) = (rustix::process::Uid::from_raw(user), rustix::process::Gid::from_raw(user));
+            rustix::thread::set_thread_groups(&[])?;
+            rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+            rustix::thread::set_thread_res_uid(uid, uid, uid)?;
+        }
+        let (directory, flags): (RawFd, _) = match &self.image {
+            Image::Path(_) => (libc::AT_FDCWD, 0),
+            Image::Descriptor(image) => (image.as_raw_fd(), libc::AT_EMPTY_PATH),
+        };
+        // SAFETY: execveat(2) asks for C strings and for arrays of them that end with a null pointer; `self` owns them all.
+        unsafe {
+            libc::syscall(
+                libc::SYS_execveat,
+                directory,
+                self.path.as_ptr(),
+                self.argv.pointers.as_ptr(),
+                self.envp.pointers.as_ptr(),
+                flags,
+            )
+        };
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// An array as execve(2) takes it.
+struct Strings {
+    pointers: Vec<*const libc::c_char>,
+    _owned: Vec<CString>,
+}
+
+// SAFETY: `Send` and `Sync` ask that another thread may use it; the pointers are into strings that it owns and that never
+// change.
+unsafe impl Send for Strings {}
+// SAFETY: as above.
+unsafe impl Sync for Strings {}
+
+impl Strings {
+    fn new(strings: &[Vec<u8>]) -> Self {
+        let owned: Vec<CString> = strings.iter().map(|bytes| CString::new(bytes.clone()).unwrap()).collect();
+        let pointers = owned.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect();
+        Self { pointers, _owned: owned }
+    }
+}
+
+/// A child that runs until it is told to end, or is killed.
+#[derive(Debug)]
+pub struct Child {
+    /// Its thread-group id.
+    pub pid: u32,
+    /// The time before it was made.
+    pub before: Wall,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+    reaped: bool,
+}
+
+impl Child {
+    /// Writes a command, one line, to its standard input.
+    pub fn tell(&mut self, command: &str) {
+        let input = self.input.as_mut().unwrap();
+        input.write_all(format!("{command}\n").as_bytes()).unwrap();
+        input.flush().unwrap();
+    }
+
+    /// The next line of its standard output.
+    pub fn answer(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        assert!(line.ends_with('\n'), "child {} ended its output with {line:?}", self.pid);
+        line.trim_end().to_owned()
+    }
+
+    /// Reads its first line, by which it says that it runs.
+    ///
+    /// # Panics
+    ///
+    /// When it says anything else.
+    pub fn ready(&mut self) {
+        assert_eq!(self.answer(), "ready");
+    }
+
+    /// Sends it a signal.
+    pub fn kill(&self, signal: i32) {
+        let pid = libc::pid_t::try_from(self.pid).unwrap();
+        // SAFETY: kill(2) takes two numbers; the child has not been waited for, so the pid is still its own.
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0, "kill({pid}, {signal})");
+    }
+
+    /// Waits until it has ended.
+    pub fn reap(mut self) -> Reaped {
+        self.reaped = true;
+        reap(self.pid)
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if !self.reaped {
+            self.kill(libc::SIGKILL);
+            reap(self.pid);
+        }
+    }
+}

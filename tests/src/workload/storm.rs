@@ -1,0 +1,223 @@
+//! Processes that exit at once, by their numbers: what each is made of, and what the stream must say of it. The program
+//! that makes them and the test that reads of them both ask here.
+
+use std::path::{Path, PathBuf};
+
+/// How a process of the storm comes about, or ends. Nine of ten are plain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// By an absolute path.
+    Plain,
+    /// Exec by a thread of a forked process that is not its leader.
+    NotLeader,
+    /// 4 KB of environment.
+    LongEnv,
+    /// Two execs in one pid.
+    Double,
+    /// 100 KB of arguments.
+    LongArgs,
+    /// An image in memory, of its own bytes.
+    Memfd,
+    /// An unlinked image, of its own bytes.
+    Deleted,
+    /// By a path relative to another working directory.
+    Relative,
+    /// By a symbolic link.
+    Symlink,
+    /// By a script.
+    Script,
+    /// By a descriptor of a file.
+    Fexecve,
+    /// Arguments that want to be misread.
+    Hostile,
+    /// Killed by a signal.
+    Killed,
+    /// Another user.
+    User,
+}
+
+/// What is run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Run {
+    /// A path, as execve(2) is given it.
+    Path(String),
+    /// A descriptor of this file.
+    Descriptor(String),
+    /// A descriptor of this file, which is made for it and unlinked before.
+    Unlinked(String),
+    /// A memfd of this name, made for it.
+    Memfd(String),
+}
+
+/// One image of a process, as the stream must tell of it.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// `process.executable`
+    pub executable: String,
+    /// What is at the end of the file: [`super::tiny::image`].
+    pub trailer: String,
+    /// `process.script`
+    pub script: Option<String>,
+    /// `process.args`; of [`Kind::LongArgs`] a beginning.
+    pub args: Vec<Vec<u8>>,
+}
+
+/// A process to be made.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// Its number.
+    pub number: u32,
+    /// How it comes about.
+    pub kind: Kind,
+    /// What is run.
+    pub run: Run,
+    /// argv, as execve(2) is given it.
+    pub args: Vec<Vec<u8>>,
+    /// envp.
+    pub env: Vec<Vec<u8>>,
+    /// Working directory.
+    pub directory: PathBuf,
+    /// What the stream must say, for each exec.
+    pub shown: Vec<Shown>,
+}
+
+/// The user and group of [`Kind::User`].
+pub const USER: u32 = 65_534;
+/// The code with which [`Kind::Script`] ends, which stands on the `#!` line.
+pub const SCRIPT_CODE: u8 = 55;
+
+const HOSTILE: [&[u8]; 12] = [
+    b"",
+    b"two words",
+    b"line\nfeed",
+    b"it's \"quoted\" \\",
+    b"$HOME `id` !!",
+    b"\x80\xff",
+    b"cut \xc3",
+    "naïve 日本語 🦀 \u{202e}".as_bytes(),
+    b"",
+    b"\x1b[31m\x01\x7f",
+    b"a=b",
+    b"",
+];
+
+impl Kind {
+    fn of(number: u32) -> Self {
+        match number % 100 {
+            0 => Self::NotLeader,
+            1 => Self::LongEnv,
+            2 => Self::Double,
+            3 if number % 200 == 3 => Self::LongArgs,
+            4 => Self::Memfd,
+            5 => Self::Deleted,
+            6 => Self::Relative,
+            7 => Self::Symlink,
+            8 => Self::Script,
+            9 => Self::Fexecve,
+            10 => Self::Hostile,
+            11 => Self::Killed,
+            12 => Self::User,
+            _ => Self::Plain,
+        }
+    }
+}
+
+/// Makes the files that the storm runs, in `directory`.
+pub fn furnish(directory: &Path) {
+    let image = super::tiny::image("");
+    super::tiny::write(&directory.join("tiny"), &image);
+    super::tiny::write(&directory.join("second"), &super::tiny::image("second"));
+    let interpreter = directory.join("tiny");
+    let script = format!("#!{} {SCRIPT_CODE}\nnot read\n", interpreter.display());
+    super::tiny::write(&directory.join("script"), script.as_bytes());
+    std::os::unix::fs::symlink("tiny", directory.join("link")).unwrap();
+    std::fs::create_dir(directory.join("sub")).unwrap();
+}
+
+impl Made {
+    /// Process `number`, of the files in `home`.
+    pub fn new(number: u32, home: &str) -> Self {
+        let kind = Kind::of(number);
+        let file = |name: &str| format!("{home}/{name}");
+        let digits = number.to_string();
+        let mut args: Vec<Vec<u8>> = [&*file("tiny"), &digits].map(Into::into).to_vec();
+        let mut shown =
+            Shown { executable: file("tiny"), trailer: String::new(), script: None, args: Vec::new() };
+        let mut run = Run::Path(file("tiny"));
+        let mut env = environment(number);
+        let mut directory = PathBuf::from(home);
+        let mut again = None;
+        match kind {
+            Kind::Plain | Kind::NotLeader | Kind::User => {}
+            Kind::LongEnv => {
+                env.extend((0..40).map(|line| format!("LINE_{line}={number:0>93}").into_bytes()));
+            }
+            Kind::Double => {
+                let second = [&*file("second"), &digits].map(Into::into).to_vec();
+                args = vec![file("tiny").into(), format!("{number}x").into()];
+                args.extend_from_slice(&second);
+                again = Some(Shown {
+                    executable: file("second"),
+                    trailer: "second".into(),
+                    args: second,
+                    ..shown.clone()
+                });
+            }
+            Kind::LongArgs => args.extend((0..1_024).map(|index| format!("{index:0>99}").into_bytes())),
+            Kind::Memfd => {
+                shown.trailer = format!("storm-{number}");
+                shown.executable = format!("/memfd:{}", shown.trailer);
+                run = Run::Memfd(shown.trailer.clone());
+            }
+            Kind::Deleted => {
+                shown.trailer = format!("gone-{number}");
+                shown.executable = file(&shown.trailer);
+                run = Run::Unlinked(shown.executable.clone());
+            }
+            Kind::Relative => {
+                directory.push("sub");
+                run = Run::Path("./..//tiny".into());
+            }
+            Kind::Symlink => run = Run::Path(file("link")),
+            Kind::Script => {
+                run = Run::Path(file("script"));
+                shown.script = Some(file("script"));
+            }
+            Kind::Fexecve => run = Run::Descriptor(file("tiny")),
+            Kind::Hostile => args.extend(HOSTILE.iter().map(|bytes| bytes.to_vec())),
+            Kind::Killed => args = vec![file("tiny").into(), format!("{number}s").into()],
+        }
+        shown.args.clone_from(&args);
+        if kind == Kind::Script {
+            // The kernel puts the interpreter, its option and the script in the place of args[0].
+            let head = [file("tiny"), SCRIPT_CODE.to_string(), file("script")].map(Into::into);
+            shown.args.splice(..1, head);
+        }
+        Self {
+            number,
+            kind,
+            run,
+            args,
+            env,
+            directory,
+            shown: [Some(shown), again].into_iter().flatten().collect(),
+        }
+    }
+
+    /// The code that it ends with, unless it is killed.
+    pub fn exit_code(&self) -> Option<u8> {
+        match self.kind {
+            Kind::Killed => None,
+            Kind::Script => Some(SCRIPT_CODE),
+            _ => Some(self.number.to_le_bytes()[0]),
+        }
+    }
+}
+
+/// The usual, and one name twice.
+fn environment(number: u32) -> Vec<Vec<u8>> {
+    let ends = [format!("STORM={number}"), format!("STORM=-{number}")].map(String::into_bytes);
+    let usual = ["PATH=/usr/bin:/bin", "LC_ALL=C"].map(|entry| entry.as_bytes().to_vec());
+    let [first, last] = ends;
+    [first].into_iter().chain(usual).chain([last]).collect()
+}

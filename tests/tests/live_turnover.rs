@@ -1,0 +1,271 @@
+//! Pids that are used again, long lines of parents, parents that end before their children: nobody is taken for somebody
+//! else. Tests are named after the faults of the seed that they would catch.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what went wrong by a panic")]
+
+mod lineage;
+
+use std::{
+    fs,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use collector_tests::{
+    agent::{Agent, Run},
+    compare::{self, Life},
+    events::Event,
+    findings::Findings,
+    live::live_or_skip,
+    stream_rules,
+    truth::{
+        clock::Wall,
+        process::{Ancestor, ancestors},
+        procfs,
+    },
+    wait::until,
+    workload::{
+        images::Images,
+        reap,
+        spawn::{Child, Plan},
+        storm::USER,
+        tiny,
+    },
+};
+use lineage::{lineage, told_pid};
+use serde_json::json;
+
+const SUBJECT: &str = env!("CARGO_BIN_EXE_subject");
+
+/// Tests that steer the kernel's choice of pids want no others beside them.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn of_entity(run: &Run, entity_id: &str, action: &str) -> Vec<Arc<Event>> {
+    run.of_action(action)
+        .filter(|event| event.text_at("process.entity_id") == Some(entity_id))
+        .cloned()
+        .collect()
+}
+
+/// Spawns until the kernel gives the pid that was asked for; others may fork in between. Not in the tick of the pid's
+/// last life: by its specification the CPID of both would be the same.
+fn spawn_as(pid: u32, plan: &Plan) -> Child {
+    until("a child with the pid that was asked for", || {
+        thread::sleep(Duration::from_millis(11));
+        fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).unwrap();
+        let child = plan.spawn();
+        (child.pid == pid).then_some(child)
+    })
+}
+
+/// Rows 3, 7, 14 and 20: what is remembered of a pid is not said of its next life.
+#[test]
+fn a_pid_that_is_used_again_shows_nothing_of_its_other_lives() {
+    if !live_or_skip() {
+        return;
+    }
+    let _alone = alone();
+    let images = Images::new(SUBJECT);
+    let agent = Agent::start(&["--event", "exec,exit"]);
+    let mut pid = 0;
+    let mut lives = Vec::new();
+    for number in 0_u8..20 {
+        let image = images.copy(&format!("life-{}", number % 5), 0o755);
+        let mut plan = Plan::of(image.to_str().unwrap());
+        plan.args.extend((0..number).map(|word| format!("{number}-{word}").into_bytes()));
+        plan.env = (0..number).map(|entry| format!("LIFE_{entry}={number}").into_bytes()).collect();
+        plan.directory = images.subdirectory(&format!("directory-{}", number % 3));
+        plan.user = (number % 4 == 1).then_some(USER);
+        let mut child = if number == 0 { plan.spawn() } else { spawn_as(pid, &plan) };
+        pid = child.pid;
+        child.ready();
+        let life = Life::of(&child);
+        let exec = agent.wait_for(pid, "the exec", |event| {
+            event.action() == "exec" && event.text_at("process.entity_id") == Some(life.entity_id())
+        });
+        agent.wait_for_digests(&exec);
+        let before = Wall::now();
+        child.tell(&format!("exit {number}"));
+        let reaped = child.reap();
+        lives.push((plan, life, (before, Wall::now()), reaped));
+    }
+    agent.wait_for_all(pid, "exit", lives.len());
+    let run = agent.stop().expect_success();
+    let mut findings = stream_rules::check(&run.events);
+    for (plan, life, ended, reaped) in &lives {
+        let (execs, exits) =
+            (of_entity(&run, life.entity_id(), "exec"), of_entity(&run, life.entity_id(), "exit"));
+        findings.require("(one exec, one exit)", (execs.len(), exits.len()) == (1, 1), || {
+            format!("{} and {}", execs.len(), exits.len())
+        });
+        for event in execs.iter().chain(&exits) {
+            compare::identity(&mut findings, event, life);
+            compare::strings(&mut findings, event, "process.args", &plan.args);
+            let directory = json!(plan.directory);
+            let told = event.at("process.working_directory");
+            findings.equal("process.working_directory", &event.text, told, Some(&directory));
+        }
+        for exec in &execs {
+            compare::exec(&mut findings, exec, life, &plan.env);
+        }
+        for exit in &exits {
+            compare::exit(&mut findings, exit, *ended, reaped);
+        }
+    }
+    findings.conclude();
+}
+
+/// As above, in a PID namespace, where the host's pids differ.
+#[test]
+fn an_innermost_pid_that_is_used_again_is_another_process() {
+    const LIVES: usize = 200;
+    if !live_or_skip() {
+        return;
+    }
+    let images = Images::new(SUBJECT);
+    let path = images.path("tiny");
+    tiny::write(&path, &tiny::image(""));
+    let agent = Agent::start(&["--event", "exec,exit"]);
+    let child = lineage(&["inside", &LIVES.to_string(), path.to_str().unwrap()]);
+    let outside = child.pid;
+    assert_eq!(child.reap().exit_code, Some(0));
+    agent.wait_for_all(outside, "exit", 1);
+    let run = agent.stop().expect_success();
+    let mut findings = stream_rules::check(&run.events);
+    let executable = json!(path);
+    let execs: Vec<_> =
+        run.of_action("exec").filter(|event| event.at("process.executable") == Some(&executable)).collect();
+    findings.require("(an exec for each life)", execs.len() == LIVES, || execs.len());
+    for (number, exec) in execs.iter().enumerate() {
+        let exits = of_entity(&run, exec.text_at("process.entity_id").unwrap(), "exit");
+        findings.require("(one exit)", exits.len() == 1, || format!("{}: {}", exits.len(), exec.text));
+        let env = json!([number.to_string()]);
+        findings.equal("process.env_vars", &exec.text, exec.at("process.env_vars"), Some(&env));
+        for event in exits.iter().chain([*exec]) {
+            let args = json!([executable, number.to_string()]);
+            findings.equal("process.args", &event.text, event.at("process.args"), Some(&args));
+            findings.equal("process.vpid", &event.text, event.at("process.vpid"), Some(&json!(2)));
+            let parent = event.at("process.parent.args").and_then(|args| args.get(1));
+            findings.equal("process.parent.args", &event.text, parent, Some(&json!("inside")));
+        }
+        let code = exits.first().and_then(|exit| exit.number_at("process.exit_code"));
+        findings
+            .require("process.exit_code", code == u64::try_from(number % 256).ok(), || format!("{code:?}"));
+    }
+    findings.conclude();
+}
+
+/// Rows 6 and 7: an orphan's parent is who took it over, not who has its parent's pid now.
+#[test]
+fn an_orphan_is_not_the_child_of_the_next_life_of_its_parent_s_pid() {
+    if !live_or_skip() {
+        return;
+    }
+    let _alone = alone();
+    let images = Images::new(SUBJECT);
+    let subject = images.path("subject");
+    let subject = subject.to_str().unwrap();
+    let agent = Agent::start(&["--event", "exec,exit"]);
+    let mut parent = lineage(&["orphans", "1", subject]);
+    let orphan = told_pid(&mut parent);
+    parent.ready();
+    let pid = parent.pid;
+    assert_eq!(reap::reap(pid).exit_code, Some(0));
+    let mut usurper = spawn_as(pid, &Plan::of(subject));
+    usurper.ready();
+    // Its exec is told after that of the usurper.
+    parent.tell(&format!("exec {subject} again"));
+    parent.ready();
+    let truth = ancestors(orphan);
+    assert_ne!(truth[0].fields["pid"], json!(pid));
+    let entity_id = procfs::entity_id(orphan).unwrap();
+    let execs = agent.wait_for_all(orphan, "exec", 2);
+    parent.tell("exit 5");
+    let exit = agent.wait_for_all(orphan, "exit", 1).remove(0);
+    drop(usurper);
+    // It has been reaped, and its pid may be a stranger's now.
+    std::mem::forget(parent);
+    let run = agent.stop().expect_success();
+    let mut findings = stream_rules::check(&run.events);
+    for event in [&execs[1], &exit] {
+        findings.equal("process.entity_id", "orphan", event.at("process.entity_id"), Some(&json!(entity_id)));
+        check_line(&mut findings, event, &truth);
+    }
+    findings.conclude();
+}
+
+/// Parent and ancestors, as /proc had them; of a long line the nearest 64, and how many there are.
+fn check_line(findings: &mut Findings, event: &Event, truth: &[Ancestor]) {
+    let told = event.at("process.ancestors").and_then(|told| told.as_array()).cloned().unwrap_or_default();
+    let cut = event.at("capture.truncated").and_then(|fields| fields.get("process.ancestors"));
+    let full = (truth.len() > 64).then(|| json!(truth.len()));
+    findings.equal("capture.truncated", &event.text, cut, full.as_ref());
+    findings.require("process.ancestors (how many)", told.len() == truth.len().min(64), || {
+        format!("{} of {}: {}", told.len(), truth.len(), event.text)
+    });
+    for (place, (told, truth)) in told.iter().zip(truth).enumerate() {
+        for (field, expected) in &truth.fields {
+            let whose = format!("ancestor {place}");
+            findings.equal(&format!("process.ancestors[].{field}"), &whose, told.get(field), Some(expected));
+        }
+    }
+    for field in ["pid", "entity_id", "comm", "executable"] {
+        let told = event.at(&format!("process.parent.{field}"));
+        findings.equal(&format!("process.parent.{field}"), &event.text, told, truth[0].fields.get(field));
+    }
+}
+
+/// Runs a subject below `words`, and compares its line with /proc's on its exec and on its exit.
+fn line_of(words: &[&str], least: usize) {
+    let images = Images::new(SUBJECT);
+    let subject = images.path("subject");
+    let words = [words, &[subject.to_str().unwrap()]].concat();
+    let agent = Agent::start(&["--event", "exec,exit"]);
+    let mut first = lineage(&words);
+    let pid = told_pid(&mut first);
+    first.ready();
+    let truth = ancestors(pid);
+    assert!(truth.len() >= least, "{} ancestors", truth.len());
+    let exec = agent.wait_for(pid, "the exec", |event| event.action() == "exec");
+    first.tell("exit 4");
+    let exit = agent.wait_for(pid, "the exit", |event| event.action() == "exit");
+    first.reap();
+    let run = agent.stop().expect_success();
+    let mut findings = stream_rules::check(&run.events);
+    check_line(&mut findings, &exec, &truth);
+    check_line(&mut findings, &exit, &truth);
+    findings.equal("process.exit_code", "exit", exit.at("process.exit_code"), Some(&json!(4)));
+    findings.conclude();
+}
+
+#[test]
+fn of_a_hundred_nested_parents_the_nearest_are_told_and_how_many_there_are() {
+    if live_or_skip() {
+        line_of(&["chain", "100"], 101);
+    }
+}
+
+#[test]
+fn of_sixty_nested_parents_all_are_told() {
+    if live_or_skip() {
+        line_of(&["chain", "50"], 51);
+    }
+}
+
+#[test]
+fn an_orphan_s_parent_is_who_took_it_over() {
+    if live_or_skip() {
+        line_of(&["orphans", "20"], 1);
+    }
+}
+
+#[test]
+fn an_orphan_below_a_subreaper_is_the_subreaper_s() {
+    if live_or_skip() {
+        line_of(&["reaper", "20"], 2);
+    }
+}

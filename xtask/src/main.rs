@@ -1,0 +1,88 @@
+//! `cargo xtask`: sets up a machine, builds, runs and tests collector.
+//!
+//! Everything that a person or a CI machine types goes through here, so that a fresh machine needs
+//! nothing but cargo and a C linker. Stdout belongs to the agent and to the tests; what xtask has
+//! to say goes to stderr.
+
+mod agent;
+mod ci;
+mod kernel_object;
+mod linker;
+mod packages;
+mod privilege;
+mod rustup;
+mod setup;
+mod step;
+mod test;
+mod tidy;
+mod toolchain;
+mod workspace;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::agent::Profile;
+use crate::setup::Needs;
+
+/// Builds, runs and tests collector.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what is missing for building and testing, and nothing else.
+    ///
+    /// The kernel object needs `core` for the BPF target and bpf-linker. What is already there is
+    /// used; else packages come by apt, or a nightly's sources by rustup. Doing it twice does nothing.
+    Setup,
+    /// Set up, then build the kernel object and the agent; the agent's path is printed on stdout.
+    Build {
+        /// Build the agent without optimization. The kernel object is always optimized.
+        #[arg(long)]
+        debug: bool,
+    },
+    /// Set up, build, then become `collector run ARGS`, as root.
+    ///
+    /// The agent replaces this process, so signals and pipes reach it directly:
+    /// `cargo xtask run -- --event exec | jq .`
+    Run {
+        /// Handed to `collector run`.
+        #[arg(last = true, value_name = "ARGS")]
+        args: Vec<OsString>,
+    },
+    /// Set up, build, then run every test.
+    ///
+    /// Live tests need root and a kernel with BTF; they say how many could not run, and why. With CI=true
+    /// a live test that cannot run is a failure.
+    Test {
+        /// Handed to `cargo test`: `-- exec` takes tests by name, `-- -- --nocapture` shows their output.
+        #[arg(last = true, value_name = "ARGS")]
+        args: Vec<OsString>,
+    },
+    /// Check what can be checked without running the agent: format, lints, docs, tidiness, licences.
+    Ci,
+}
+
+fn main() -> ExitCode {
+    step::start_clock();
+    let outcome = match Cli::parse().command {
+        Command::Setup => setup::machine(Needs::Tests).map(|_| step::say("setup: ready")),
+        Command::Build { debug } => agent::build_and_print(Profile::from_debug_flag(debug)),
+        Command::Run { args } => agent::run(&args),
+        Command::Test { args } => test::all(&args),
+        Command::Ci => ci::checks(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            step::say(format_args!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

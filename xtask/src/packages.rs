@@ -1,0 +1,169 @@
+//! Packages of Debian and its descendants: which are missing, and their installation by apt.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::privilege::Privilege;
+use crate::step;
+use crate::workspace;
+
+/// One package, and how to see without apt that it, or its like from another distribution, is there.
+pub(crate) struct Package {
+    pub(crate) name: String,
+    proof: Proof,
+    why: &'static str,
+}
+
+/// What shows that a package is there.
+enum Proof {
+    Program(&'static str),
+    File(PathBuf),
+}
+
+/// The compiler of the kernel object. Debian's web browsers need a new Rust, so its old releases get one,
+/// under these names, by their security updates.
+pub(crate) fn compiler() -> Vec<Package> {
+    let core = "/usr/lib/rustlib/bpfel-unknown-none";
+    vec![
+        Package::file("rustc-web", "/usr/bin/rustc", "compiles the kernel object"),
+        Package::file("cargo-web", "/usr/bin/cargo", "calls that compiler"),
+        Package::file("libstd-rust-web-dev-bpf", core, "is `core` for the kernel's virtual machine"),
+    ]
+}
+
+/// LLVM as a library, in the version of the compiler. What linking against it needs beyond that and a C
+/// linker comes as its dependencies; a C++ compiler is not needed (tried without one on Debian 12).
+pub(crate) fn llvm(major: u32) -> Package {
+    let library = format!("/usr/lib/llvm-{major}/lib/libLLVM.so");
+    Package::file(&format!("llvm-{major}-dev"), &library, "is the LLVM that bpf-linker is built against")
+}
+
+/// What tests call.
+pub(crate) fn tests() -> Vec<Package> {
+    vec![Package::program("iproute2", "ip", "makes the network namespaces of the live tests")]
+}
+
+impl Package {
+    fn file(name: &str, proof: &str, why: &'static str) -> Self {
+        Self { name: name.to_owned(), proof: Proof::File(proof.into()), why }
+    }
+
+    fn program(name: &str, proof: &'static str, why: &'static str) -> Self {
+        Self { name: name.to_owned(), proof: Proof::Program(proof), why }
+    }
+
+    fn is_there(&self) -> bool {
+        match &self.proof {
+            Proof::Program(program) => workspace::on_path(program).is_some(),
+            Proof::File(file) => file.exists(),
+        }
+    }
+}
+
+/// Whether apt knows where to get the package, after one update of its lists if it does not.
+pub(crate) fn is_offered(package: &str) -> bool {
+    if workspace::on_path("apt-get").is_none() {
+        return false;
+    }
+    has_candidate(package) || (update().is_ok() && has_candidate(package))
+}
+
+/// Installs those of `packages` that are not there. Says nothing when all are.
+pub(crate) fn install(packages: Vec<Package>) -> Result<()> {
+    let missing: Vec<Package> = packages.into_iter().filter(|package| !package.is_there()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for Package { name, why, .. } in &missing {
+        step::say(format_args!("packages: {name} is missing; it {why}"));
+    }
+    let names: Vec<&str> = missing.iter().map(|package| package.name.as_str()).collect();
+    let names_shown = names.join(" ");
+    if workspace::on_path("apt-get").is_none() {
+        bail!("there is no apt here to install {names_shown}; install what provides them by hand");
+    }
+    step::say(format_args!("packages: installing {names_shown}"));
+    apt_install(&names).with_context(|| format!("cannot install {names_shown}"))?;
+    match missing.iter().find(|package| !package.is_there()) {
+        None => Ok(()),
+        Some(Package { name, proof, .. }) => bail!("{name} is installed, but {} is not there", proof.shown()),
+    }
+}
+
+impl Proof {
+    fn shown(&self) -> String {
+        match self {
+            Self::Program(program) => format!("the program {program}"),
+            Self::File(file) => Path::display(file).to_string(),
+        }
+    }
+}
+
+/// Lists of packages go stale: the mirror drops a version when a newer one comes. So a first failure is
+/// answered by one update.
+fn apt_install(names: &[&str]) -> Result<()> {
+    // `--no-remove`: rustc-web would push out Debian's own rustc or rustup, and that is for their owner to
+    // decide.
+    let mut args = vec!["install", "--yes", "--no-install-recommends", "--no-remove"];
+    args.extend_from_slice(names);
+    // Without root there is nothing to try again: this error says what to type.
+    let mut install = apt_get(&args)?;
+    if let Err(first) = step::ask(&mut install) {
+        step::say("packages: apt-get install did not succeed, again after an update");
+        update().context(first)?;
+        step::ask(&mut install)?;
+    }
+    Ok(())
+}
+
+fn update() -> Result<()> {
+    let mut update = apt_get(&["update"])?;
+    step::say("packages: updating apt's lists");
+    step::ask(&mut update).map(drop)
+}
+
+/// apt-get as root, asking nobody anything, and waiting where another apt is at work.
+fn apt_get(args: &[&str]) -> Result<Command> {
+    let mut words = vec!["DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=120"];
+    words.extend_from_slice(args);
+    Privilege::find().command(OsStr::new("env"), &words, &[])
+}
+
+fn has_candidate(package: &str) -> bool {
+    let mut policy = Command::new("apt-cache");
+    policy.args(["policy", package]).env("LC_ALL", "C");
+    step::ask(&mut policy).is_ok_and(|said| names_candidate(&said))
+}
+
+/// Reads the output of `apt-cache policy`: empty for an unknown package, and a candidate of `(none)` for
+/// one that is only named by others.
+fn names_candidate(policy: &str) -> bool {
+    let candidate = policy.lines().find_map(|line| line.trim().strip_prefix("Candidate: "));
+    candidate.is_some_and(|version| version != "(none)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_with_a_version_is_offered() {
+        assert!(names_candidate("rustc-web:\n  Installed: (none)\n  Candidate: 1.96.0+dfsg1-1~deb12u2\n"));
+    }
+
+    #[test]
+    fn an_unknown_package_is_not_offered() {
+        assert!(!names_candidate(""));
+        assert!(!names_candidate("llvm-99-dev:\n  Installed: (none)\n  Candidate: (none)\n"));
+    }
+
+    #[test]
+    fn a_package_is_there_when_its_proof_is() {
+        assert!(Package::program("dash", "sh", "").is_there());
+        assert!(Package::file("base-files", "/etc", "").is_there());
+        assert!(!Package::program("none", "no-such-program", "").is_there());
+    }
+}

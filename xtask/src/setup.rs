@@ -1,0 +1,82 @@
+//! Makes this machine able to build and test. What is there is taken; only what is missing is installed.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+use crate::linker;
+use crate::packages;
+use crate::rustup;
+use crate::step;
+use crate::toolchain::Toolchain;
+use crate::workspace;
+
+/// What the machine is made ready for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Needs {
+    Build,
+    Tests,
+}
+
+/// All that compiles the kernel object.
+pub(crate) struct KernelTools {
+    pub(crate) toolchain: Toolchain,
+    /// The folder of bpf-linker.
+    pub(crate) linker_bin: PathBuf,
+}
+
+/// Installs what `needs` asks for and is missing.
+pub(crate) fn machine(needs: Needs) -> Result<KernelTools> {
+    let toolchain = toolchain()?;
+    step::say(format_args!("kernel toolchain: {toolchain}"));
+    let linker_bin = linker::ready(&toolchain)?;
+    match needs {
+        Needs::Build => {}
+        Needs::Tests => packages::install(packages::tests())?,
+    }
+    Ok(KernelTools { toolchain, linker_bin })
+}
+
+fn toolchain() -> Result<Toolchain> {
+    if let Some(toolchain) = Toolchain::find() {
+        return Ok(toolchain);
+    }
+    step::say("kernel toolchain: no compiler with `core` for the BPF target is here yet");
+    let apt = match from_apt() {
+        Ok(toolchain) => return Ok(toolchain),
+        Err(apt) => apt,
+    };
+    match from_rustup() {
+        Ok(toolchain) => Ok(toolchain),
+        Err(rustup) => bail!(
+            "no compiler for the kernel object, which needs `core` for bpfel-unknown-none\n\
+             by apt: {apt:#}\nby rustup: {rustup:#}"
+        ),
+    }
+}
+
+fn from_apt() -> Result<Toolchain> {
+    let packages = packages::compiler();
+    if let Some(package) = packages.iter().find(|package| !packages::is_offered(&package.name)) {
+        bail!("no package {} is offered here; Debian 12 has it in its security suite", package.name);
+    }
+    packages::install(packages)?;
+    match Toolchain::find() {
+        Some(toolchain) => Ok(toolchain),
+        None => bail!("/usr/bin/rustc is older than the {} that we need", env!("CARGO_PKG_RUST_VERSION")),
+    }
+}
+
+fn from_rustup() -> Result<Toolchain> {
+    if workspace::on_path("rustup").is_none() {
+        bail!("there is no rustup on PATH");
+    }
+    step::say("kernel toolchain: asking rustup for a nightly with rust-src");
+    rustup::install_core_sources()?;
+    match Toolchain::find_nightly() {
+        Some(toolchain) => Ok(toolchain),
+        None => {
+            bail!("rustup has done as asked, but no nightly here has the sources of `core` and is new enough")
+        }
+    }
+}

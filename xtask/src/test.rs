@@ -1,0 +1,62 @@
+//! Every test of the workspace, with the agent's release binary for those that drive it from outside.
+
+use std::env;
+use std::ffi::OsString;
+
+use anyhow::Result;
+
+use crate::agent::{self, Profile};
+use crate::privilege::Privilege;
+use crate::setup::Needs;
+use crate::step;
+use crate::workspace;
+
+/// The package whose tests load programs into the kernel.
+const LIVE: &str = "collector-tests";
+
+/// Starts a test binary as root with the variables that tests read: `CI`, `COLLECTOR_BIN`.
+const SUDO: &str = "sudo -E";
+
+/// Builds all, then runs all tests; `args` go to `cargo test`. Nothing is printed after the tests' own
+/// closing lines.
+pub(crate) fn all(args: &[OsString]) -> Result<()> {
+    let binary = agent::build(Profile::Release, Needs::Tests)?;
+    let cargo_test = || {
+        let mut cargo = workspace::cargo();
+        cargo.args(["test", "--no-fail-fast"]).env("COLLECTOR_BIN", &binary);
+        cargo
+    };
+    let everything = ["--workspace", "--exclude", "collector-ebpf"];
+    match Privilege::find() {
+        Privilege::Root => {
+            step::say("tests: all, as root");
+            step::pass_through(cargo_test().args(everything).args(args))
+        }
+        Privilege::None => {
+            step::say("tests: all, without root, so the live tests will say that they could not run");
+            step::pass_through(cargo_test().args(everything).args(args))
+        }
+        // Tests chosen by hand may be in one package alone, and cargo refuses a choice that a package lacks.
+        Privilege::Sudo if !args.is_empty() => {
+            step::say("tests: the chosen ones, as root by sudo");
+            step::pass_through(cargo_test().args(everything).args(args).env(runner_variable(), SUDO))
+        }
+        Privilege::Sudo => {
+            step::say(format_args!("tests: all but {LIVE}, as this user"));
+            let unprivileged = step::pass_through(cargo_test().args(everything).args(["--exclude", LIVE]));
+            step::say(format_args!("tests: {LIVE}, as root by sudo"));
+            let mut live = cargo_test();
+            live.args(["--package", LIVE]).env(runner_variable(), SUDO);
+            step::pass_through(&mut live).and(unprivileged)
+        }
+    }
+}
+
+/// The variable by which cargo starts test binaries of this machine through another program.
+fn runner_variable() -> String {
+    format!("CARGO_TARGET_{}_UNKNOWN_LINUX_{}_RUNNER", env::consts::ARCH.to_uppercase(), libc_name())
+}
+
+fn libc_name() -> &'static str {
+    if cfg!(target_env = "musl") { "MUSL" } else { "GNU" }
+}

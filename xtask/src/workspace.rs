@@ -1,0 +1,31 @@
+//! Where things are in this workspace, and cargo as every step calls it.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The folder that holds the workspace's `Cargo.toml`.
+pub(crate) fn root() -> &'static Path {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask)
+}
+
+/// A path below `target`. Always the workspace's own, whatever `CARGO_TARGET_DIR` says, since the agent's
+/// build script looks for the kernel object there.
+pub(crate) fn target(below: &str) -> PathBuf {
+    root().join("target").join(below)
+}
+
+/// The user's own cargo, which builds everything but the kernel object.
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root()).env("CARGO_TARGET_DIR", root().join("target"));
+    cargo
+}
+
+/// The first executable of this name on `PATH`, or in the places where Debian keeps tools of root.
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let of_root = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    env::split_paths(&path).chain(of_root).map(|dir| dir.join(program)).find(|file| file.is_file())
+}
