@@ -103,13 +103,15 @@ fn innermost(task: Address) -> (u32, Address) {
     (upid.read(offset!(upid_nr)), upid.follow(offset!(upid_ns)))
 }
 
-/// The number of a `signal->pids` entry in the initial PID namespace: a session or a process group.
+/// The number of a `signal->pids` entry in the initial PID namespace: a session or a process group. It is 0 for what
+/// descends from the first tasks and has not made or joined one since; `u32::MAX` where it cannot be read.
 #[inline(always)]
 fn outermost(signal: Address, pid_type: u32) -> u32 {
-    signal
-        .follow(offset!(signal_pids).wrapping_add(pid_type * size_of::<u64>() as u32))
-        .plus(offset!(pid_numbers))
-        .read(offset!(upid_nr))
+    let pid = signal.follow(offset!(signal_pids).wrapping_add(pid_type * size_of::<u64>() as u32));
+    if pid.is_null() {
+        return u32::MAX;
+    }
+    pid.plus(offset!(pid_numbers)).read(offset!(upid_nr))
 }
 
 /// Device number of the controlling terminal; 0 for none.

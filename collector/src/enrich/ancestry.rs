@@ -117,8 +117,12 @@ impl Enricher {
         })
     }
 
-    /// Processes that run and that neither a record nor the start-up scan told: a kernel without iterators, or one that
-    /// hides some from them. Asked for once the scan's records have been taken in.
+    /// Processes that run since before the agent and that neither a record nor the start-up scan told: a kernel without
+    /// iterators, or one that hides some from them. Asked for once the scan's records have been taken in.
+    ///
+    /// Not those that began later: the scan or a fork record that is still in the ring tells them, with the start to the
+    /// nanosecond, and /proc's start in clock ticks would make a second process of them. One that began before the agent
+    /// has no fork record to come, since the hooks were attached long after its fork was over.
     pub fn missed_by_scan(&mut self, now: Instant) -> Vec<Draft> {
         let told = self.table.running().filter(|(_, process)| !process.adopted);
         let told: HashSet<Tgid> = told.map(|(key, _)| key.tgid).collect();
@@ -128,6 +132,9 @@ impl Enricher {
 
     fn found_by_id(&mut self, tgid: Tgid, now: Instant) -> Option<Draft> {
         let process = self.proc.process(tgid.0, None).ok()?;
+        if process.start() >= KernelTimeNs(self.machine.started_ns).to_ticks() {
+            return None;
+        }
         if !process.leads_its_group().ok()? || !process.is_alive().ok()? {
             return None;
         }

@@ -29,8 +29,8 @@ pub(super) fn identity(process: &ProcessDir, key: ProcessKey) -> Result<TaskIden
         flags: stat.flags,
         credentials: Credentials::default(),
         comm: comm(stat.comm),
-        session: u32::try_from(stat.session).unwrap_or(0),
-        pgrp: u32::try_from(stat.pgrp).unwrap_or(0),
+        session: u32::try_from(stat.session).unwrap_or(u32::MAX),
+        pgrp: u32::try_from(stat.pgrp).unwrap_or(u32::MAX),
         tty: device(stat.tty_nr),
         net_namespace: process.namespace(Namespace::Net).unwrap_or(0),
         ..TaskState::default()

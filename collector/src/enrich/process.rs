@@ -21,7 +21,7 @@ const SETUID: u32 = 0o4000;
 const SETGID: u32 = 0o2000;
 /// `MINORBITS` of the kernel's device numbers.
 const MINOR_BITS: u32 = 20;
-/// A login uid or an audit session that was never set.
+/// A login uid or an audit session that was never set, a session or a process group that could not be read.
 const UNSET: u32 = u32::MAX;
 
 /// A process, as the table keeps it.
@@ -250,8 +250,8 @@ pub(super) fn identity(task: &TaskIdentity, state: &TaskState, process: &mut eve
     let (login_uid, session) = (set(task.login_uid), set(task.audit_session));
     process.audit = (login_uid.is_some() || session.is_some()).then_some(event::Audit { login_uid, session });
     process.tty = (state.tty != 0).then(|| event::Tty { char_device: Some(char_device(state.tty)) });
-    process.session_leader = known(state.session).map(|pid| event::Leader { pid });
-    process.group_leader = known(state.pgrp).map(|pid| event::Leader { pid });
+    process.session_leader = set(state.session).map(|pid| event::Leader { pid });
+    process.group_leader = set(state.pgrp).map(|pid| event::Leader { pid });
     process.thread = Some(event::Thread {
         id: Some(state.tid),
         capabilities: Some(event::Capabilities {
