@@ -9,8 +9,10 @@ pub const ARGS_MAX: usize = 128 << 10;
 pub const ENV_MAX: usize = 64 << 10;
 /// Most bytes of a path that a record carries: `PATH_MAX` of the kernel.
 pub const PATH_MAX: usize = 4096;
-/// Most components and mounts that a path walk goes over.
-pub const PATH_COMPONENTS_MAX: usize = 128;
+/// Most components and mounts that a path walk goes over: a path of 4,096 bytes whose names have 15 each. Verifying the
+/// exec program takes 480 instructions for each of them (6.18: 122,000 of a million), and 0.3 ms of the agent's start;
+/// 1,024 of them are refused.
+pub const PATH_COMPONENTS_MAX: usize = 256;
 /// The longest name of one directory entry: `NAME_MAX` of the kernel.
 pub const NAME_MAX: usize = 255;
 

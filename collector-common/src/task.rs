@@ -103,8 +103,8 @@ pub struct TaskIdentity {
     pub audit_session: u32,
     /// The namespaces.
     pub namespaces: Namespaces,
-    /// Zero; keeps the size a multiple of 8.
-    pub reserved: u32,
+    /// `real_parent->flags`: `PF_*`. A parent that is a kernel thread is how the kernel starts a program by itself.
+    pub parent_flags: u32,
 }
 
 const _: () = assert!(size_of::<TaskIdentity>() == 160);

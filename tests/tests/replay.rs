@@ -294,6 +294,9 @@ fn a_fork_whose_parent_is_unknown_names_the_parent_and_says_that_more_is_missing
     assert_eq!(process.ancestors.as_ref().unwrap().len(), 1);
     assert_eq!(fork.capture.missing["process.ancestors"].0, "exited");
     assert_eq!(fork.capture.missing["process.executable"].0, "exited");
+    for field in ["entity_id", "exec_id", "comm", "executable", "args"] {
+        assert_eq!(fork.capture.missing[&*format!("process.parent.{field}")].0, "exited");
+    }
 }
 
 #[test]

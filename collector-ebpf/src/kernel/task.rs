@@ -77,7 +77,7 @@ pub fn identity(task: Address, identity: &mut TaskIdentity) {
     identity.audit_session = or_unset(task, offset!(task_sessionid));
     namespaces(task, &mut identity.namespaces);
     identity.namespaces.pid = pid_namespace.read(offset!(pid_namespace_inum));
-    identity.reserved = 0;
+    identity.parent_flags = task.follow(offset!(task_real_parent)).read(offset!(task_flags));
 }
 
 #[inline(always)]

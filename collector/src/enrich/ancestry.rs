@@ -5,15 +5,18 @@ use std::{collections::HashSet, rc::Rc, sync::Arc, time::Instant};
 use collector_common::TaskState;
 
 use super::{
-    Draft, Enricher, found, image, open, parent_of,
+    Draft, Enricher, found,
+    image::{self, Image},
+    open, parent_of,
     process::{self, Fields, Process},
 };
 use crate::{
     clock::boottime_ns,
-    event::{self, Action, Event},
-    known::Reason,
+    event::{self, Action, Event, Timestamp},
+    known::{Known, Reason},
     process::{KernelTimeNs, ProcessKey, Tgid},
     procfs::StartTicks,
+    text::Text,
 };
 
 /// How many ancestors are counted beyond those that are told.
@@ -32,17 +35,12 @@ impl Enricher {
         if parent.is_none() || parent == key {
             return;
         }
-        // Afterwards it is in the table, if it can be found at all.
-        let _ = self.adopt(parent);
-        let known = self.table.get(parent).map(|entry| &entry.process);
-        written.parent = Some(known.map_or_else(
-            || event::Parent {
-                pid: Some(parent.tgid.0),
-                start: Some(self.clock.wall(parent.start.0)),
-                ..event::Parent::default()
-            },
-            |known| parent_fields(parent, known),
-        ));
+        let mut fields = Fields { capture: &mut event.capture, inherited: false };
+        // Afterwards it is in the table, if it can be found at all and there is room.
+        written.parent = Some(match self.adopt(parent) {
+            Ok(known) => fields.parent(parent, &known),
+            Err(reason) => fields.strange_parent(parent, self.clock.wall(parent.start.0), reason),
+        });
         let mut ancestors = Vec::new();
         let mut next = Some(parent);
         while let Some(ancestor) = next.filter(|ancestor| !ancestor.is_none()) {
@@ -63,6 +61,10 @@ impl Enricher {
                     .missing("process.ancestors", Reason::Exited);
                 break;
             };
+            if let Known::Missing(reason) = entry.process.image.executable {
+                Fields { capture: &mut event.capture, inherited: false }
+                    .missing(format!("process.ancestors[{}].executable", ancestors.len()), reason);
+            }
             ancestors.push(ancestor_fields(ancestor, &entry.process));
             next = self.table.parent(ancestor);
         }
@@ -99,6 +101,8 @@ impl Enricher {
             task.namespaces.pid = self.machine.pid_namespace;
         }
         task.state.parent_start_ns = self.start_of(Tgid(task.state.parent_tgid)).0;
+        let parent = self.table.get(parent_of(&task.state));
+        task.parent_flags = parent.map_or(0, |parent| parent.process.task.state.flags);
         let image = self.found_in_proc(&task).0;
         let mut process = self.insert(&task, Rc::new(image), None, key.start.0);
         process.adopted = true;
@@ -158,17 +162,34 @@ fn executable(process: &Process) -> Option<Arc<str>> {
     process.image.executable.value().map(|path| path.shown().clone())
 }
 
-fn parent_fields(key: ProcessKey, process: &Process) -> event::Parent {
-    let executable = executable(process);
-    event::Parent {
-        pid: Some(key.tgid.0),
-        entity_id: Some(process.entity_id.clone()),
-        exec_id: Some(process.exec_id.clone()),
-        name: executable.as_deref().map(process::last_part),
-        comm: Some(process.comm.clone()),
-        executable,
-        args: process.image.args.value().map(|args| args.shown.clone()),
-        start: Some(process.start),
+impl Fields<'_> {
+    /// `process.parent`. Where its fields came from stands on its own records.
+    fn parent(&mut self, key: ProcessKey, process: &Process) -> event::Parent {
+        let Image { executable, args, .. } = &*process.image;
+        if let Some(exact) = executable.value().and_then(Text::inexact) {
+            self.exact("process.parent.executable".to_owned(), exact);
+        }
+        self.of_args("process.parent.args", args);
+        let args = self.value("process.parent.args", args).map(|args| args.shown.clone());
+        let executable = self.value("process.parent.executable", executable).map(|path| path.shown().clone());
+        event::Parent {
+            pid: Some(key.tgid.0),
+            entity_id: Some(process.entity_id.clone()),
+            exec_id: Some(process.exec_id.clone()),
+            name: executable.as_deref().map(process::last_part),
+            comm: Some(process.comm.clone()),
+            executable,
+            args,
+            start: Some(process.start),
+        }
+    }
+
+    /// Of a parent that is neither in the table nor in /proc.
+    fn strange_parent(&mut self, key: ProcessKey, start: Timestamp, reason: Reason) -> event::Parent {
+        for name in ["entity_id", "exec_id", "comm", "executable", "args"] {
+            self.missing(format!("process.parent.{name}"), reason);
+        }
+        event::Parent { pid: Some(key.tgid.0), start: Some(start), ..event::Parent::default() }
     }
 }
 

@@ -3,13 +3,15 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use collector_common::FileIdentity;
+use collector_common::{FileIdentity, NAME_MAX, PATH_MAX};
+
+use rustix::io::Errno;
 
 use super::{args::Args, redact::Redactor};
 use crate::{
     decode::{Bytes, Exec},
     known::{Known, Origin, Reason},
-    procfs::{self, ProcFile, ProcLink, ProcessDir, ReadError, split_nul},
+    procfs::{self, ProcFile, ProcessDir, ReadError, split_nul},
     text::Text,
 };
 
@@ -70,16 +72,8 @@ impl Image {
             let image = process.image().map_err(reason)?;
             (identity(&image).inode == file.inode).then_some((process, image)).ok_or(Reason::Exited)
         };
-        let executable = if exec.path.is_whole() {
-            Known::whole(Text::new(exec.path.bytes), Origin::Kernel)
-        } else {
-            proc(same_image().map(|(_, image)| Text::new(&image.path)))
-        };
-        let cwd = if exec.cwd.is_whole() {
-            Known::whole(Text::new(exec.cwd.bytes), Origin::Kernel)
-        } else {
-            proc(same_image().and_then(|(process, _)| cwd(&process)))
-        };
+        let executable = path(exec.path, || same_image().map(|(_, image)| image.path));
+        let cwd = path(exec.cwd, || same_image().and_then(|(process, _)| process.cwd().map_err(reason)));
         let args = pieces(exec.args, ProcFile::Cmdline, &mut same_image);
         let env = pieces(exec.env, ProcFile::Environ, &mut same_image);
         let args = map(args, |bytes| Args::new(bytes, executable.value(), redactor));
@@ -98,7 +92,7 @@ impl Image {
             file: proc(image.as_ref().map(identity).map_err(|&reason| reason)),
             script: Known::None,
             args: map(args, |bytes| Args::new(bytes, executable.value(), redactor)),
-            cwd: proc(cwd(process)),
+            cwd: proc(process.cwd().map(|path| Text::new(&path)).map_err(reason)),
             executable,
         };
         (image, map(env, |bytes| variables(bytes, redactor)))
@@ -117,6 +111,7 @@ pub(super) fn reason(error: ReadError) -> Reason {
         ReadError::Exited { .. } => Reason::Exited,
         ReadError::Denied { .. } => Reason::Denied,
         ReadError::Malformed { .. } => Reason::Unsupported,
+        ReadError::Io { source: Errno::NAMETOOLONG, .. } => Reason::TooLarge,
         ReadError::Io { source, .. } => {
             let errno = u32::try_from(source.raw_os_error()).ok().and_then(crate::errno::errno_name);
             Reason::Io(errno.unwrap_or("EIO"))
@@ -133,6 +128,22 @@ fn map<T, U>(known: Known<T>, change: impl FnOnce(&T) -> U) -> Known<U> {
         Known::Value { value, origin, full } => Known::Value { value: change(&value), origin, full },
         Known::Missing(reason) => Known::Missing(reason),
         Known::None => Known::None,
+    }
+}
+
+/// The path that the record carries, or what `from_proc` has, which must end as the part that the record carries does: the
+/// process may have another directory by now.
+fn path(taken: Bytes<'_>, from_proc: impl FnOnce() -> Result<Vec<u8>, Reason>) -> Known<Text> {
+    if taken.is_whole() {
+        return Known::whole(Text::new(taken.bytes), Origin::Kernel);
+    }
+    // What is longer than the kernel side's room is longer than a page of /proc too.
+    let too_long = taken.bytes.len() + NAME_MAX + 1 >= PATH_MAX;
+    match from_proc() {
+        Ok(path) if path.ends_with(taken.bytes) => Known::whole(Text::new(&path), Origin::Proc),
+        Ok(_) | Err(Reason::Exited) if !too_long => Known::Missing(Reason::Exited),
+        Err(reason) if !too_long => Known::Missing(reason),
+        Ok(_) | Err(_) => Known::Missing(Reason::TooLarge),
     }
 }
 
@@ -176,12 +187,6 @@ fn variables(bytes: &[u8], redactor: &Redactor) -> Variables {
         variables.redacted.extend(hidden.then_some(place));
     }
     variables
-}
-
-fn cwd(process: &ProcessDir) -> Result<Text, Reason> {
-    // The kernel marks a directory that was removed; one may be named like that too, which is rarer.
-    let target = process.link(ProcLink::Cwd).map_err(reason)?;
-    Ok(Text::new(target.strip_suffix(b" (deleted)").unwrap_or(&target)))
 }
 
 /// What was given to execve(2), made absolute with the working directory. The rest stays as it was given: a `..` behind

@@ -5,12 +5,7 @@
 
 use collector_common::TaskState;
 
-use super::{
-    Enricher,
-    container::container_of,
-    open,
-    process::{Fields, Process},
-};
+use super::{Enricher, container::container_of, open, process::Fields};
 use crate::{
     event::{self, Capture},
     known::Reason,
@@ -22,10 +17,10 @@ use crate::{
 const MAX: usize = 64 << 10;
 
 impl Enricher {
-    /// Writes `process.cgroup` and `container`.
+    /// `process.cgroup` and `container`. `v1_container` is what version 1 cgroups have told.
     pub(super) fn cgroup(
         &mut self,
-        process: &Process,
+        v1_container: Option<&event::Container>,
         state: &TaskState,
         capture: &mut Capture,
     ) -> (Option<event::Cgroup>, Option<event::Container>) {
@@ -33,7 +28,7 @@ impl Enricher {
         if id == 0 {
             // Found in /proc, which tells no ids.
             Fields { capture, inherited: false }.missing("process.cgroup", Reason::Unsupported);
-            return (None, process.v1_container.clone());
+            return (None, v1_container.cloned());
         }
         let path = self.cgroups.as_mut().and_then(|cgroups| cgroups.path(id));
         if path.is_none() {
@@ -41,8 +36,8 @@ impl Enricher {
             Fields { capture, inherited: false }.missing("process.cgroup.path", reason);
         }
         let mut container = path.as_deref().and_then(container);
-        if container.is_none() && process.v1_container.is_some() {
-            container.clone_from(&process.v1_container);
+        if container.is_none() && v1_container.is_some() {
+            container = v1_container.cloned();
             capture.origin.insert("container.id".into(), event::Origin::Proc);
         }
         (Some(event::Cgroup { id: Some(id), path }), container)

@@ -200,6 +200,9 @@ impl Enricher {
             image,
             inherited: forker.is_some(),
             adopted: false,
+            // For life, as a worker that started one may end, and it has another parent then.
+            usermode_helper: before.is_some_and(|process| process.usermode_helper)
+                || process::is_usermode_helper(task),
             exec_id: format!("{entity_id}:{begun_ns}").into(),
             start: before.map_or_else(|| self.clock.wall(key.start.0), |process| process.start),
             comm: process::comm(&task.state.comm).shown().clone(),
@@ -238,10 +241,11 @@ impl Enricher {
         let event = &mut draft.event;
         let mut written = event::Process { pid: Some(state.tgid), ..event::Process::default() };
         let mut namespaces = Namespaces::default();
+        let v1_container = process.as_ref().ok().and_then(|process| process.v1_container.as_ref());
+        (written.cgroup, event.container) = self.cgroup(v1_container, state, &mut event.capture);
         match process {
             Ok(process) => {
                 namespaces = process.task.namespaces;
-                (written.cgroup, event.container) = self.cgroup(process, state, &mut event.capture);
                 process.describe(state, &mut written, &mut event.capture);
                 if !process::is_kernel(state) {
                     draft.file = process.image.file.value().copied();
@@ -290,6 +294,7 @@ impl Enricher {
         written.group = Some(named.group);
         written.real_group = Some(named.real_group);
         written.saved_group = Some(named.saved_group);
+        (written.fs_user, written.fs_group) = (named.fs_user, named.fs_group);
     }
 
     /// Notes the time: lets go of processes that ended long enough ago.

@@ -30,6 +30,10 @@ pub(super) struct Named {
     pub real_group: Group,
     /// Saved.
     pub saved_group: Group,
+    /// For access to files, where it is not the effective one.
+    pub fs_user: Option<User>,
+    /// For access to files, where it is not the effective one.
+    pub fs_group: Option<Group>,
 }
 
 /// Looks names up.
@@ -57,13 +61,16 @@ impl Names {
         process: &mut dyn FnMut() -> Result<ProcessDir, ReadError>,
     ) -> Named {
         let mut look = Look { names: self, now, namespaces, process };
+        let Credentials { euid, egid, fsuid, fsgid, .. } = *credentials;
         Named {
-            user: look.user(credentials.euid),
+            user: look.user(euid),
             real_user: look.user(credentials.uid),
             saved_user: look.user(credentials.suid),
-            group: look.group(credentials.egid),
+            group: look.group(egid),
             real_group: look.group(credentials.gid),
             saved_group: look.group(credentials.sgid),
+            fs_user: (fsuid != euid).then(|| look.user(fsuid)),
+            fs_group: (fsgid != egid).then(|| look.group(fsgid)),
         }
     }
 

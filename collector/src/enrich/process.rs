@@ -1,11 +1,12 @@
 //! What the table keeps of a process, and how its fields are written.
 
-use std::{rc::Rc, sync::Arc};
+use std::{borrow::Cow, rc::Rc, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use collector_common::{FileIdentity, PF_KTHREAD, TaskIdentity, TaskState};
+use collector_common::{FileIdentity, Namespaces, PF_KTHREAD, TaskIdentity, TaskState};
 
 use super::{
+    args::Args,
     capability::capability_names,
     image::{Env, Image},
 };
@@ -24,6 +25,11 @@ const MINOR_BITS: u32 = 20;
 /// A login uid or an audit session that was never set, a session or a process group that could not be read.
 const UNSET: u32 = u32::MAX;
 
+/// The fields that an image has, but for its environment, which is on an exec and a snapshot alone. `name`, `args_count` and
+/// `command_line` are made of them and absent with them; `script` is of scripts alone.
+const OF_IMAGE: [&str; 5] =
+    ["process.executable", "process.exe", "process.args", "process.working_directory", "process.hash"];
+
 /// A process, as the table keeps it.
 #[derive(Clone, Debug)]
 pub(super) struct Process {
@@ -35,6 +41,8 @@ pub(super) struct Process {
     pub inherited: bool,
     /// Whether it was found in /proc, which tells less than a record.
     pub adopted: bool,
+    /// Whether the kernel itself started it.
+    pub usermode_helper: bool,
     /// CPID.
     pub entity_id: Arc<str>,
     /// The CPID and when its image was started.
@@ -55,6 +63,7 @@ impl Process {
         written.exec_id = Some(self.exec_id.clone());
         written.start = Some(self.start);
         identity(&self.task, state, written);
+        written.usermode_helper = self.usermode_helper.then_some(true);
         if is_kernel(state) {
             of_kernel_task(&mut fields, written);
             return;
@@ -71,6 +80,13 @@ pub(crate) fn is_kernel(state: &TaskState) -> bool {
     state.flags & PF_KTHREAD != 0
 }
 
+/// Whether the kernel itself started this program, for a core dump, a key or a module: `call_usermodehelper` makes it a child
+/// of a kernel thread, and no process can get itself such a parent. Pid 1 is not one: it has no parent.
+pub(crate) fn is_usermode_helper(task: &TaskIdentity) -> bool {
+    let of_kernel_thread = task.state.parent_tgid != 0 && task.parent_flags & PF_KTHREAD != 0;
+    of_kernel_thread && !is_kernel(&task.state)
+}
+
 /// Notes what is not known of a process that is neither in the table nor in /proc.
 pub(crate) fn of_stranger(
     reason: Reason,
@@ -79,17 +95,15 @@ pub(crate) fn of_stranger(
     capture: &mut Capture,
 ) {
     let mut fields = Fields { capture, inherited: false };
+    of_state(state, written);
+    written.namespaces = Some(namespaces(&Namespaces::default(), state));
+    for name in ["process.entity_id", "process.exec_id", "process.namespaces"] {
+        fields.missing(name, reason);
+    }
     if is_kernel(state) {
         return of_kernel_task(&mut fields, written);
     }
-    for name in [
-        "process.entity_id",
-        "process.executable",
-        "process.exe",
-        "process.args",
-        "process.working_directory",
-        "process.hash",
-    ] {
+    for name in OF_IMAGE {
         fields.missing(name, reason);
     }
 }
@@ -115,16 +129,23 @@ impl Fields<'_> {
         known: &Known<T>,
         write: impl FnOnce(&T) -> U,
     ) -> Option<U> {
+        if let Known::Value { origin, .. } = known {
+            let origin = if self.inherited { Origin::Parent } else { *origin };
+            if let Some(origin) = written(origin) {
+                self.capture.origin.insert(name.into(), origin);
+            }
+        }
+        self.value(name, known).map(write)
+    }
+
+    /// The value of a field of which only one origin is likely, or the note why there is none.
+    pub(super) fn value<'k, T>(&mut self, name: &'static str, known: &'k Known<T>) -> Option<&'k T> {
         match known {
-            Known::Value { value, origin, full } => {
-                let origin = if self.inherited { Origin::Parent } else { *origin };
-                if let Some(origin) = written(origin) {
-                    self.capture.origin.insert(name.into(), origin);
-                }
+            Known::Value { value, full, .. } => {
                 if let Some(full) = full {
                     self.capture.truncated.insert(name.into(), *full);
                 }
-                Some(write(value))
+                Some(value)
             }
             Known::Missing(reason) => {
                 self.missing(name, *reason);
@@ -135,7 +156,7 @@ impl Fields<'_> {
     }
 
     /// Notes why a field is absent.
-    pub(super) fn missing(&mut self, name: &'static str, reason: Reason) {
+    pub(super) fn missing(&mut self, name: impl Into<Cow<'static, str>>, reason: Reason) {
         self.capture.missing.insert(name.into(), event::Reason(reason.to_string().into()));
     }
 
@@ -172,6 +193,15 @@ impl Fields<'_> {
         self.capture.redacted.extend(places.iter().map(|place| format!("{name}[{place}]")));
     }
 
+    /// Notes which arguments are not shown as they are.
+    pub(super) fn of_args(&mut self, name: &str, args: &Known<Args>) {
+        let Some(args) = args.value() else { return };
+        for (place, exact) in &args.inexact {
+            self.exact(format!("{name}[{place}]"), exact);
+        }
+        self.redacted(name, &args.redacted);
+    }
+
     /// Everything of the image but its digests.
     pub(super) fn image(&mut self, image: &Image, process: &mut event::Process) {
         process.executable = self.text("process.executable", &image.executable);
@@ -180,12 +210,7 @@ impl Fields<'_> {
         process.exe = self.take("process.exe", &image.file, |file| exe(file, memfd));
         process.script = self.text("process.script", &image.script);
         process.working_directory = self.text("process.working_directory", &image.cwd);
-        for (place, exact) in image.args.value().into_iter().flat_map(|args| &args.inexact) {
-            self.exact(format!("process.args[{place}]"), exact);
-        }
-        if let Some(args) = image.args.value() {
-            self.redacted("process.args", &args.redacted);
-        }
+        self.of_args("process.args", &image.args);
         process.args = self.take("process.args", &image.args, |args| args.shown.clone());
         process.args_count = process.args.as_ref().and_then(|args| u64::try_from(args.len()).ok());
         process.command_line = image.args.value().map(|args| args.command_line.clone());
@@ -235,20 +260,28 @@ fn char_device(device: u32) -> event::CharDevice {
 
 /// Writes what the kernel side told of a task and what does not change with its image.
 pub(super) fn identity(task: &TaskIdentity, state: &TaskState, process: &mut event::Process) {
-    let known = |number: u32| (number != 0).then_some(number);
     process.vpid = (task.vpid != task.state.tgid).then_some(task.vpid);
-    process.namespaces = Some(event::Namespaces {
-        mnt: known(task.namespaces.mnt),
-        pid: known(task.namespaces.pid),
-        net: known(state.net_namespace),
-        user: known(task.namespaces.user),
-        uts: known(task.namespaces.uts),
-        ipc: known(task.namespaces.ipc),
-        cgroup: known(task.namespaces.cgroup),
-    });
-    let set = |number: u32| (number != UNSET).then_some(number);
+    process.namespaces = Some(namespaces(&task.namespaces, state));
     let (login_uid, session) = (set(task.login_uid), set(task.audit_session));
     process.audit = (login_uid.is_some() || session.is_some()).then_some(event::Audit { login_uid, session });
+    of_state(state, process);
+}
+
+fn namespaces(namespaces: &Namespaces, state: &TaskState) -> event::Namespaces {
+    let known = |number: u32| (number != 0).then_some(number);
+    event::Namespaces {
+        mnt: known(namespaces.mnt),
+        pid: known(namespaces.pid),
+        net: known(state.net_namespace),
+        user: known(namespaces.user),
+        uts: known(namespaces.uts),
+        ipc: known(namespaces.ipc),
+        cgroup: known(namespaces.cgroup),
+    }
+}
+
+/// Writes what every record tells of a task.
+fn of_state(state: &TaskState, process: &mut event::Process) {
     process.tty = (state.tty != 0).then(|| event::Tty { char_device: Some(char_device(state.tty)) });
     process.session_leader = set(state.session).map(|pid| event::Leader { pid });
     process.group_leader = set(state.pgrp).map(|pid| event::Leader { pid });
@@ -261,10 +294,15 @@ pub(super) fn identity(task: &TaskIdentity, state: &TaskState, process: &mut eve
     });
 }
 
+/// A number that was set and could be read.
+fn set(number: u32) -> Option<u32> {
+    (number != UNSET).then_some(number)
+}
+
 /// Notes that a kernel task has nothing of what user memory would tell.
 pub(super) fn of_kernel_task(fields: &mut Fields<'_>, process: &mut event::Process) {
     process.is_kernel = Some(true);
-    for name in ["process.executable", "process.args", "process.hash"] {
+    for name in OF_IMAGE {
         fields.missing(name, Reason::KernelTask);
     }
 }

@@ -1,7 +1,8 @@
 //! Secrets out of environments and arguments, before anything of them is kept.
 //!
 //! A value goes by the name before it: `DB_PASSWORD=…`, `--api-key=…`, `--token …`, `Authorization: …`, and the password of a
-//! URL. What stands alone, with no name, cannot be told from any other text.
+//! URL. What stands alone, with no name, cannot be told from any other text; nor can what follows an option of one letter
+//! (`-pSECRET`), which is something else with every program.
 
 use std::borrow::Cow;
 
@@ -113,11 +114,14 @@ impl Redactor {
         (shown.join(&b' ').into(), true)
     }
 
-    /// Whether the argument is an option whose value is the next argument: `--password`.
+    /// Whether the argument is an option whose value is the next argument: `--password`, and `-password` as the flags of Go
+    /// and Java are. An option of one letter tells nothing: `-p` is a port here and a password there.
     fn asks_for_a_secret(&self, argument: &[u8]) -> bool {
-        argument.starts_with(b"--")
+        let name = without_dashes(argument);
+        argument.starts_with(b"-")
+            && name.len() > 1
             && !argument.contains(&b'=')
-            && self.is_secret(&folded(without_dashes(argument)))
+            && self.is_secret(&folded(name))
     }
 
     fn is_secret(&self, folded: &[u8]) -> bool {
@@ -230,6 +234,14 @@ mod tests {
             &["mysql", "--password=[redacted]", "--api-key", "[redacted]", "--token", "--verbose", "-v", "z"],
         );
         arguments(&["docker", "-e", "PASSWORD=x"], &["docker", "-e", "PASSWORD=[redacted]"]);
+    }
+
+    #[test]
+    fn an_option_with_one_dash_and_a_name_asks_for_a_secret_and_one_of_a_letter_does_not() {
+        arguments(
+            &["vault", "-token", "x", "-Dapi.password=y", "-p", "80", "-pz"],
+            &["vault", "-token", "[redacted]", "-Dapi.password=[redacted]", "-p", "80", "-pz"],
+        );
     }
 
     #[test]

@@ -70,6 +70,10 @@ optional_fields! {
         real_group: Group,
         /// Saved group.
         saved_group: Group,
+        /// User for access to files, where it is not the effective one.
+        fs_user: User,
+        /// Group for access to files, where it is not the effective one.
+        fs_group: Group,
         /// The thread that did it.
         thread: Thread,
         /// Login that the audit subsystem ascribes it to.
@@ -86,6 +90,8 @@ optional_fields! {
         group_leader: Leader,
         /// A kernel task.
         is_kernel: bool,
+        /// A program that the kernel itself started.
+        usermode_helper: bool,
         /// Digests of the image that runs.
         hash: Hashes,
         /// What the digests were made of.

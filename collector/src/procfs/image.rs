@@ -6,6 +6,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, Stat, fstat, openat, statat};
 use rustix::io::Errno;
 
 use super::error::ReadError;
+use super::file::ProcLink;
 use super::link::{strip_deleted, without_deleted};
 use super::process_dir::ProcessDir;
 use crate::sys::path_of;
@@ -30,6 +31,17 @@ impl ProcessDir {
     /// between the two. Nothing is opened for reading.
     pub fn image(&self) -> Result<Image, ReadError> {
         self.pinned_image().map_err(|errno| self.error("exe", errno))
+    }
+
+    /// The working directory, without the mark of one that was removed: its link count tells, as it may be named so.
+    ///
+    /// A path that fills a page or more is [`ReadError::Io`] with `ENAMETOOLONG`.
+    pub fn cwd(&self) -> Result<Vec<u8>, ReadError> {
+        let printed = self.link(ProcLink::Cwd)?;
+        let Some(marked) = strip_deleted(&printed) else { return Ok(printed) };
+        let pinned = openat(self.dir(), ProcLink::Cwd.name(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+        let has_a_name = pinned.and_then(fstat).is_ok_and(|stat| stat.st_nlink > 0);
+        Ok(if has_a_name { printed } else { marked.to_vec() })
     }
 
     fn pinned_image(&self) -> Result<Image, Errno> {
@@ -106,6 +118,31 @@ mod tests {
             fs::write(directory.join("x (deleted)"), "another file").unwrap();
         };
         check("x", change, ("x", true));
+    }
+
+    /// The working directory of a process below a fresh directory, after `change` in that.
+    #[track_caller]
+    fn check_cwd(name: &str, change: impl FnOnce(&Path), expected: &str) {
+        let above = tempfile::tempdir().unwrap();
+        fs::create_dir(above.path().join(name)).unwrap();
+        let mut child =
+            Command::new("/bin/sleep").arg("60").current_dir(above.path().join(name)).spawn().unwrap();
+        change(above.path());
+        let cwd = Proc::live().unwrap().process(child.id(), None).unwrap().cwd().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let expected = above.path().canonicalize().unwrap().join(expected);
+        assert_eq!(String::from_utf8(cwd).unwrap(), expected.to_str().unwrap());
+    }
+
+    #[test]
+    fn a_directory_that_was_removed_is_told_by_the_name_it_had() {
+        check_cwd("d", |above| fs::remove_dir(above.join("d")).unwrap(), "d");
+    }
+
+    #[test]
+    fn a_live_directory_named_like_a_deleted_one_keeps_its_name() {
+        check_cwd("d (deleted)", |_| (), "d (deleted)");
     }
 
     #[test]
