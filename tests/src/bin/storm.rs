@@ -121,6 +121,11 @@ fn spawn(made: &Made) -> Born {
                 exec(libc::AT_FDCWD, &path, &argv, &envp);
             })
         }
+        (Run::Path(path), Kind::ByThread) => {
+            let path = CString::new(path.as_str()).unwrap();
+            let by_thread = || fork_and(|| exec(libc::AT_FDCWD, &path, &argv, &envp));
+            thread::scope(|scope| scope.spawn(by_thread).join()).unwrap()
+        }
         (Run::Path(path), _) => posix_spawn(path, &argv, &envp),
         (Run::Descriptor(_) | Run::Unlinked(_) | Run::Memfd(_), _) => {
             let image = open(&made.run);
@@ -153,8 +158,8 @@ fn open(run: &Run) -> File {
 
 /// The child never comes back: it runs another image, or ends with 254.
 fn fork_and(child: impl FnOnce()) -> libc::pid_t {
-    // SAFETY: fork(2) asks of a program with threads that the child calls only what is safe in a signal handler; this
-    // program has none.
+    // SAFETY: fork(2) asks of a program with threads that the child calls only what is safe in a signal handler. Where this
+    // program forks it has one thread that runs, and none that could hold a lock: the other waits for its end.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         child();

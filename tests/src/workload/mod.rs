@@ -8,3 +8,4 @@ pub mod reap;
 pub mod spawn;
 pub mod storm;
 pub mod tiny;
+pub mod tiny32;

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// How a process of the storm comes about, or ends. Nine of ten are plain.
+/// How a process of the storm comes about, or ends. Five of six are plain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// By an absolute path.
@@ -34,6 +34,12 @@ pub enum Kind {
     Killed,
     /// Another user.
     User,
+    /// 20 KB of arguments.
+    MoreArgs,
+    /// A 32-bit image.
+    Compat,
+    /// Forked by a thread of its parent that is not the leader.
+    ByThread,
 }
 
 /// What is run.
@@ -58,7 +64,7 @@ pub struct Shown {
     pub trailer: String,
     /// `process.script`
     pub script: Option<String>,
-    /// `process.args`; of [`Kind::LongArgs`] a beginning.
+    /// `process.args`
     pub args: Vec<Vec<u8>>,
 }
 
@@ -85,6 +91,9 @@ pub struct Made {
 pub const USER: u32 = 65_534;
 /// The code with which [`Kind::Script`] ends, which stands on the `#!` line.
 pub const SCRIPT_CODE: u8 = 55;
+
+/// The name of the 32-bit image.
+const COMPAT: &str = "tiny32";
 
 const HOSTILE: [&[u8]; 12] = [
     b"",
@@ -117,6 +126,10 @@ impl Kind {
             10 => Self::Hostile,
             11 => Self::Killed,
             12 => Self::User,
+            13 => Self::MoreArgs,
+            // Programs for i386 run on x86-64 alone.
+            14 if cfg!(target_arch = "x86_64") => Self::Compat,
+            15 => Self::ByThread,
             _ => Self::Plain,
         }
     }
@@ -127,11 +140,22 @@ pub fn furnish(directory: &Path) {
     let image = super::tiny::image("");
     super::tiny::write(&directory.join("tiny"), &image);
     super::tiny::write(&directory.join("second"), &super::tiny::image("second"));
+    super::tiny::write(&directory.join(COMPAT), &super::tiny32::image());
     let interpreter = directory.join("tiny");
     let script = format!("#!{} {SCRIPT_CODE}\nnot read\n", interpreter.display());
     super::tiny::write(&directory.join("script"), script.as_bytes());
     std::os::unix::fs::symlink("tiny", directory.join("link")).unwrap();
     std::fs::create_dir(directory.join("sub")).unwrap();
+}
+
+impl Shown {
+    /// The bytes of the image.
+    pub fn image(&self) -> Vec<u8> {
+        if self.executable.ends_with(COMPAT) {
+            return super::tiny32::image();
+        }
+        super::tiny::image(&self.trailer)
+    }
 }
 
 impl Made {
@@ -148,7 +172,13 @@ impl Made {
         let mut directory = PathBuf::from(home);
         let mut again = None;
         match kind {
-            Kind::Plain | Kind::NotLeader | Kind::User => {}
+            Kind::Plain | Kind::NotLeader | Kind::User | Kind::ByThread => {}
+            Kind::Compat => {
+                args = [&*file(COMPAT), &digits].map(Into::into).to_vec();
+                shown.executable = file(COMPAT);
+                run = Run::Path(file(COMPAT));
+            }
+            Kind::MoreArgs => args.extend((0..200).map(|index| format!("{index:0>99}").into_bytes())),
             Kind::LongEnv => {
                 env.extend((0..40).map(|line| format!("LINE_{line}={number:0>93}").into_bytes()));
             }

@@ -10,10 +10,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use collector_tests::{
     findings::Findings,
     truth::files,
-    workload::{
-        storm::{Kind, Made, Run, Shown, USER},
-        tiny,
-    },
+    workload::storm::{Kind, Made, Run, Shown, USER},
 };
 use serde_json::{Map, Value, json};
 
@@ -37,12 +34,12 @@ pub(crate) struct Processes<'a> {
     by_entity: HashMap<&'a str, usize>,
     /// Files that stay: by path.
     files: HashMap<String, Map<String, Value>>,
-    /// By what stands at the end of the image.
+    /// By the path of the image, of which no two are of one name.
     hashes: HashMap<String, Value>,
     /// For each maker, the places of its processes in the order of their records; `true` at an exit.
     order: Vec<Vec<(usize, bool)>>,
-    /// Images whose digest comes later: kind and trailer.
-    pending: HashMap<String, (Kind, String)>,
+    /// Images whose digest comes later: by exec id, the place of the process and the number of its image.
+    pending: HashMap<String, (usize, usize)>,
     /// How often what was said of digests.
     digests: BTreeMap<(Kind, String), usize>,
 }
@@ -59,7 +56,7 @@ impl<'a> Processes<'a> {
             }
         }
         assert_eq!(by_entity.len(), all.len(), "a pid was used twice in one tick");
-        let files = ["tiny", "second"].map(|name| format!("{home}/{name}"));
+        let files = ["tiny", "second", "tiny32"].map(|name| format!("{home}/{name}"));
         let files = files.map(|path| (path.clone(), files::exe(&fs::metadata(path).unwrap())));
         Self {
             makers,
@@ -82,25 +79,25 @@ impl<'a> Processes<'a> {
         format!("digests: {:?}", self.digests)
     }
 
-    fn hash(&mut self, trailer: &str) -> &Value {
-        self.hashes.entry(trailer.to_owned()).or_insert_with(|| files::hashes(&tiny::image(trailer)))
+    fn hash(&mut self, place: usize, image: usize) -> &Value {
+        let shown = &self.all[place].made.shown[image];
+        self.hashes.entry(shown.executable.clone()).or_insert_with(|| files::hashes(&shown.image()))
     }
 
     /// The digest is right, or it is of an image that is gone, and the reason is told.
     fn check_digest(&mut self, findings: &mut Findings, place: usize, image: usize, event: &Value) {
         let kind = self.all[place].made.kind;
-        let trailer = self.all[place].made.shown[image].trailer.clone();
         let missing = event.pointer("/capture/missing").and_then(|missing| missing.get("process.hash"));
         let missing = missing.and_then(Value::as_str);
         *self.digests.entry((kind, missing.unwrap_or("told").to_owned())).or_default() += 1;
         match missing {
             None => {
                 let told = event.pointer("/process/hash");
-                findings.equal("process.hash", &format!("{kind:?}"), told, Some(self.hash(&trailer)));
+                findings.equal("process.hash", &format!("{kind:?}"), told, Some(self.hash(place, image)));
             }
             Some("pending") => {
                 let exec_id = event.pointer("/process/exec_id").and_then(Value::as_str).unwrap();
-                self.pending.insert(exec_id.to_owned(), (kind, trailer));
+                self.pending.insert(exec_id.to_owned(), (place, image));
             }
             Some(reason) => {
                 let gone = matches!(kind, Kind::Memfd | Kind::Deleted) && reason == "exited";
@@ -114,13 +111,14 @@ impl<'a> Processes<'a> {
 
     fn check_late_digest(&mut self, findings: &mut Findings, event: &Value) {
         let exec_id = event.pointer("/process/exec_id").and_then(Value::as_str).unwrap_or_default();
-        let Some((kind, trailer)) = self.pending.remove(exec_id) else { return };
+        let Some((place, image)) = self.pending.remove(exec_id) else { return };
+        let kind = self.all[place].made.kind;
         let missing = event.pointer("/capture/missing").and_then(|missing| missing.get("process.hash"));
         if matches!(kind, Kind::Memfd | Kind::Deleted) && missing.is_some() {
             return;
         }
         let told = event.pointer("/process/hash");
-        findings.equal("process.hash (late)", &format!("{kind:?}"), told, Some(self.hash(&trailer)));
+        findings.equal("process.hash (late)", &format!("{kind:?}"), told, Some(self.hash(place, image)));
     }
 
     fn check_identity(&self, findings: &mut Findings, place: usize, image: usize, event: &Value) {
@@ -254,8 +252,8 @@ impl Storm for Processes<'_> {
                 format!("{} of {}; at {agree} {next:?} instead of {meant:?}", told.len(), true_order.len())
             });
         }
-        let never = self.pending.values().filter(|(kind, _)| !matches!(kind, Kind::Memfd | Kind::Deleted));
-        let never = never.count();
+        let stays = |place: &usize| !matches!(self.all[*place].made.kind, Kind::Memfd | Kind::Deleted);
+        let never = self.pending.values().filter(|(place, _)| stays(place)).count();
         findings.require("process.hash (pending, and never told)", never == 0, || never);
     }
 }
