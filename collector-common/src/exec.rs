@@ -22,8 +22,9 @@ pub struct FileIdentity {
     pub mode: u32,
     /// Owner in the initial user namespace.
     pub uid: u32,
-    /// Group in the initial user namespace.
-    pub gid: u32,
+    /// `i_generation`: tells apart the files that have one inode number after each other, which may also have one size and,
+    /// within a tick of the clock, one change time. 0 where it is not known, as stat(2) does not tell it.
+    pub generation: u32,
     /// `i_nlink`: 0 when the file has been deleted, or never had a name.
     pub links: u32,
 }

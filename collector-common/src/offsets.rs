@@ -166,7 +166,7 @@ offsets! {
     inode_size: Offset "inode.i_size" Required;
     inode_mode: Offset "inode.i_mode" Required;
     inode_uid: Offset "inode.i_uid" Required;
-    inode_gid: Offset "inode.i_gid" Required;
+    inode_generation: Offset "inode.i_generation" Fallback;
     inode_nlink: Offset "inode.i_nlink" Required;
     inode_sb: Offset "inode.i_sb" Required;
     super_dev: Offset "super_block.s_dev" Required;

@@ -20,11 +20,17 @@ use std::{
     time::Instant,
 };
 
-use collector_tests::{file_agent::FileAgent, live::live_or_skip, workload::storm::furnish};
-use storm::{connections::Connections, maker::Maker, processes::Processes, stream};
+use collector_tests::{
+    file_agent::FileAgent,
+    live::live_or_skip,
+    workload::storm::{EVEN, furnish},
+};
+use storm::{connections::Connections, lives::Lives, maker::Maker, processes::Processes, stream};
 
 const PROCESSES: u32 = 20_000;
+const ALL_KINDS_ALIKE: u32 = 8_000;
 const CONNECTING: u32 = 2_000;
+const LIVES: u32 = 300;
 /// Each has every second number.
 const MAKERS: u32 = 2;
 
@@ -38,25 +44,38 @@ fn let_go(makers: Vec<Maker>, what: &str) -> Vec<Maker> {
     makers
 }
 
-#[test]
-fn of_twenty_thousand_processes_that_exit_at_once_each_is_told_whole_in_order_and_truly() {
-    if !live_or_skip() {
-        return;
-    }
+/// Makes processes of the numbers from `first` on, and compares the stream with what their makers saw.
+fn storm_of_execs(first: u32, count: u32) {
     let _alone = storm::alone();
     let directory = storm::directory();
     let home = directory.path().canonicalize().unwrap();
     furnish(&home);
     let agent = FileAgent::start(&["--event", "exec,exit"]);
-    let makers = (0..MAKERS).map(|first| Maker::of_execs(&home, first, MAKERS, PROCESSES / MAKERS)).collect();
+    let numbers = first..first + MAKERS;
+    let makers = numbers.map(|first| Maker::of_execs(&home, first, MAKERS, count / MAKERS)).collect();
     let makers = let_go(makers, "execs");
     agent.catch_up();
     let mut processes = Processes::new(&makers, &home);
     let findings = stream::read(&agent.stop(), &mut processes);
     eprintln!("{}", processes.summary());
-    assert_eq!(processes.len(), usize::try_from(PROCESSES).unwrap());
+    assert_eq!(processes.len(), usize::try_from(count).unwrap());
     assert!(findings.compared() > processes.len() * 60, "only {} comparisons", findings.compared());
     findings.conclude();
+}
+
+#[test]
+fn of_twenty_thousand_processes_that_exit_at_once_each_is_told_whole_in_order_and_truly() {
+    if live_or_skip() {
+        storm_of_execs(0, PROCESSES);
+    }
+}
+
+/// 8 KB of records for each. One of eight runs a file that is gone by then, and whose inode is the next one's.
+#[test]
+fn of_a_storm_of_all_kinds_alike_each_is_told_whole_in_order_and_truly() {
+    if live_or_skip() {
+        storm_of_execs(EVEN, ALL_KINDS_ALIKE);
+    }
 }
 
 #[test]
@@ -65,11 +84,7 @@ fn of_twenty_thousand_short_connects_each_is_ascribed_to_the_process_that_is_gon
         return;
     }
     let _alone = storm::alone();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let open = listener.local_addr().unwrap();
-    let closed = refusing();
-    // Until the end of the test's process.
-    thread::spawn(move || listener.incoming().for_each(drop));
+    let (open, closed) = ends();
     let agent = FileAgent::start(&["--event", "exit,connect"]);
     let makers = (0..MAKERS)
         .map(|first| Maker::of_connects(first, MAKERS, CONNECTING / MAKERS, open, closed))
@@ -82,8 +97,33 @@ fn of_twenty_thousand_short_connects_each_is_ascribed_to_the_process_that_is_gon
     findings.conclude();
 }
 
-/// A port of loopback on which nobody listens: below those that a connect is given by itself.
-fn refusing() -> SocketAddr {
+/// Row 7 and 20 of the seed, for processes that are gone before anybody could look who has the pid now.
+#[test]
+fn a_pid_used_again_hundreds_of_times_has_each_life_s_own_words_and_connections() {
+    if !live_or_skip() {
+        return;
+    }
+    let _alone = storm::alone();
+    let (open, closed) = ends();
+    let agent = FileAgent::start(&["--event", "exec,exit,connect"]);
+    let makers = let_go(vec![Maker::of_lives(LIVES, open, closed)], "lives");
+    agent.catch_up();
+    let first = makers[0].born[0].pid;
+    let again = makers[0].born.iter().filter(|born| born.pid == first).count();
+    eprintln!("{again} of {LIVES} had pid {first}");
+    assert!(again >= 200, "only {again} of {LIVES} had pid {first}");
+    let mut lives = Lives::new(&makers, open, closed);
+    let findings = stream::read(&agent.stop(), &mut lives);
+    assert_eq!(lives.connections(), usize::try_from(LIVES).unwrap() * 10);
+    findings.conclude();
+}
+
+/// A port of loopback that accepts, until the end of the test's process, and one that refuses.
+fn ends() -> (SocketAddr, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let open = listener.local_addr().unwrap();
+    thread::spawn(move || listener.incoming().for_each(drop));
+    // Below the ports that a connect is given by itself.
     let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    SocketAddr::from(([127, 0, 0, 1], (2_000..3_000).find(free).unwrap()))
+    (open, SocketAddr::from(([127, 0, 0, 1], (2_000..3_000).find(free).unwrap())))
 }

@@ -26,6 +26,6 @@ pub fn identity(file: Address, identity: &mut FileIdentity) {
     identity.device = inode.follow(offset!(inode_sb)).read(offset!(super_dev));
     identity.mode = inode.read::<u16>(offset!(inode_mode)) as u32;
     identity.uid = inode.read(offset!(inode_uid));
-    identity.gid = inode.read(offset!(inode_gid));
+    identity.generation = inode.read(offset!(inode_generation));
     identity.links = inode.read(offset!(inode_nlink));
 }

@@ -229,7 +229,7 @@ fn identity(image: &procfs::Image) -> FileIdentity {
         device: (rustix::fs::major(stat.st_dev) << 20) | rustix::fs::minor(stat.st_dev),
         mode: stat.st_mode,
         uid: stat.st_uid,
-        gid: stat.st_gid,
+        generation: 0,
         links: u32::try_from(stat.st_nlink).unwrap_or(u32::MAX),
     }
 }

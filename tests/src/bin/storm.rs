@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `execs HOME FIRST STEP COUNT` | the processes of `collector_tests::workload::storm` |
 //! | `connects FIRST STEP COUNT OPEN CLOSED` | processes that connect ten times and exit |
+//! | `again COUNT OPEN CLOSED` | the same, of the pid of the first wherever nobody else takes it, never twice in one tick |
 //! | `connect NUMBER OPEN CLOSED` | one of these |
 //!
 //! It says `ready`, waits for a line, makes the processes one after the other, and says for each `process NUMBER PID
@@ -18,6 +19,7 @@
 )]
 
 use std::{
+    cell::Cell,
     env,
     ffi::CString,
     fmt::Write as _,
@@ -25,8 +27,9 @@ use std::{
     io::{self, Write as _},
     mem::MaybeUninit,
     net::SocketAddr,
-    os::fd::{AsRawFd, OwnedFd},
-    ptr, thread,
+    os::fd::AsRawFd,
+    process, ptr, thread,
+    time::Duration,
 };
 
 use collector_tests::{
@@ -36,7 +39,9 @@ use collector_tests::{
         tiny,
     },
 };
-use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, getsockname, socket_with, sockopt};
+use rustix::net::{
+    AddressFamily, SendFlags, SocketFlags, SocketType, connect, getsockname, sendto, socket_with, sockopt,
+};
 use serde_json::Value;
 
 fn main() {
@@ -48,16 +53,31 @@ fn main() {
             storm(numbers.map(|number| Made::new(number, home)), |made| spawn(&made));
         }
         ["connects", first, step, count, open, closed] => {
-            let numbers = numbers(first, step, count);
-            storm(numbers.map(|number| number.to_string()), |number| {
-                let argv = [words[0], "connect", &number, open, closed].map(|word| word.as_bytes().to_vec());
-                let pid = posix_spawn(words[0], &Strings::new(&argv), &Strings::new(&[]));
-                Born { number: number.parse().unwrap(), pid, exe: Value::Null }
+            storm(numbers(first, step, count), |number| spawn_connect(words[0], number, open, closed));
+        }
+        ["again", count, open, closed] => {
+            let first = Cell::new(None::<libc::pid_t>);
+            storm(numbers("0", "1", count), |number| {
+                if let Some(pid) = first.get() {
+                    // The CPID has ticks: of two lives in one tick it is the same.
+                    thread::sleep(Duration::from_millis(11));
+                    fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).unwrap();
+                }
+                let born = spawn_connect(words[0], number, open, closed);
+                first.set(first.get().or(Some(born.pid)));
+                born
             });
         }
         ["connect", number, open, closed] => connect_ten_times(number, open, closed),
         _ => panic!("{args:?}"),
     }
+}
+
+fn spawn_connect(own: &str, number: u32, open: &str, closed: &str) -> Born {
+    let argv = [own, "connect", &number.to_string(), open, closed].map(|word| word.as_bytes().to_vec());
+    let envp = [format!("NUMBER={number}").into_bytes()];
+    let pid = posix_spawn(own, &Strings::new(&argv), &Strings::new(&envp));
+    Born { number, pid, exe: Value::Null }
 }
 
 fn numbers(first: &str, step: &str, count: &str) -> impl Iterator<Item = u32> {
@@ -215,19 +235,31 @@ impl Strings {
     }
 }
 
-/// Says `connect NUMBER COOKIE SOURCE DESTINATION ERRNO` for each, in one write.
+/// Says `connect NUMBER PROTOCOL COOKIE SOURCE DESTINATION ERRNO` for each, in one write: eight times TCP, of which half is
+/// refused, then UDP by connect(2) and by a datagram. It ends with its number.
 fn connect_ten_times(number: &str, open: &str, closed: &str) {
     let mut report = String::new();
+    let [open, closed]: [SocketAddr; 2] = [open, closed].map(|address| address.parse().unwrap());
     for turn in 0..10 {
-        let destination: SocketAddr = if turn % 2 == 0 { open } else { closed }.parse().unwrap();
-        let socket: OwnedFd =
-            socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        let (protocol, destination) = match turn {
+            8 => ("udp", open),
+            9 => ("datagram", open),
+            _ => ("tcp", if turn % 2 == 0 { open } else { closed }),
+        };
+        let kind = if protocol == "tcp" { SocketType::STREAM } else { SocketType::DGRAM };
+        let socket = socket_with(AddressFamily::INET, kind, SocketFlags::CLOEXEC, None).unwrap();
         let cookie = sockopt::socket_cookie(&socket).unwrap();
-        // Nothing is left of it, in TIME_WAIT, or the ports would run out.
-        sockopt::set_socket_linger(&socket, Some(std::time::Duration::ZERO)).unwrap();
-        let errno = connect(&socket, &destination).err().map_or(0, rustix::io::Errno::raw_os_error);
+        let result = if protocol == "datagram" {
+            sendto(&socket, b"?", SendFlags::empty(), &destination).map(drop)
+        } else {
+            // Nothing is left of it, in TIME_WAIT, or the ports would run out.
+            sockopt::set_socket_linger(&socket, Some(Duration::ZERO)).unwrap();
+            connect(&socket, &destination)
+        };
+        let errno = result.err().map_or(0, rustix::io::Errno::raw_os_error);
         let source: SocketAddr = getsockname(&socket).unwrap().try_into().unwrap();
-        writeln!(report, "connect {number} {cookie} {source} {destination} {errno}").unwrap();
+        writeln!(report, "connect {number} {protocol} {cookie} {source} {destination} {errno}").unwrap();
     }
     io::stdout().write_all(report.as_bytes()).unwrap();
+    process::exit(number.parse().unwrap());
 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// How a process of the storm comes about, or ends. Five of six are plain.
+/// How a process of the storm comes about, or ends. Below [`EVEN`], five of six are plain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// By an absolute path.
@@ -87,6 +87,8 @@ pub struct Made {
     pub shown: Vec<Shown>,
 }
 
+/// From this number on, all kinds have the same share.
+pub const EVEN: u32 = 1_600_000;
 /// The user and group of [`Kind::User`].
 pub const USER: u32 = 65_534;
 /// The code with which [`Kind::Script`] ends, which stands on the `#!` line.
@@ -112,11 +114,12 @@ const HOSTILE: [&[u8]; 12] = [
 
 impl Kind {
     fn of(number: u32) -> Self {
-        match number % 100 {
+        let share = if number < EVEN { 100 } else { 16 };
+        match number % share {
             0 => Self::NotLeader,
             1 => Self::LongEnv,
             2 => Self::Double,
-            3 if number % 200 == 3 => Self::LongArgs,
+            3 if number % 200 == 3 || number >= EVEN => Self::LongArgs,
             4 => Self::Memfd,
             5 => Self::Deleted,
             6 => Self::Relative,

@@ -28,6 +28,8 @@ pub(crate) struct Born {
 #[derive(Clone, Debug)]
 pub(crate) struct Connect {
     pub(crate) number: u32,
+    /// `tcp`, `udp` for connect(2), `datagram`.
+    pub(crate) protocol: String,
     pub(crate) cookie: u64,
     pub(crate) source: SocketAddr,
     pub(crate) destination: SocketAddr,
@@ -63,6 +65,12 @@ impl Maker {
         Self::start(Path::new("/"), &["connects", &first, &step, &count, &open, &closed])
     }
 
+    pub(crate) fn of_lives(count: u32, open: SocketAddr, closed: SocketAddr) -> Self {
+        let words = [count.to_string(), open.to_string(), closed.to_string()];
+        let [count, open, closed] = &words;
+        Self::start(Path::new("/"), &["again", count, open, closed])
+    }
+
     fn start(directory: &Path, words: &[&str]) -> Self {
         let mut plan = Plan { directory: directory.to_owned(), ..Plan::of(STORM) };
         plan.args.extend(words.iter().map(|word| word.as_bytes().to_vec()));
@@ -76,8 +84,9 @@ impl Maker {
         self.child.tell("go");
         loop {
             let line = self.child.answer();
-            let words: Vec<&str> = line.splitn(6, ' ').collect();
+            let words: Vec<&str> = line.split(' ').collect();
             match words[..] {
+                // The last is JSON, without blanks.
                 ["process", number, pid, start_ticks, status, exe] => self.born.push(Born {
                     number: number.parse().unwrap(),
                     pid: pid.parse().unwrap(),
@@ -85,13 +94,16 @@ impl Maker {
                     status: status.parse().unwrap(),
                     exe: exe.parse().unwrap(),
                 }),
-                ["connect", number, cookie, source, destination, errno] => self.connects.push(Connect {
-                    number: number.parse().unwrap(),
-                    cookie: cookie.parse().unwrap(),
-                    source: source.parse().unwrap(),
-                    destination: destination.parse().unwrap(),
-                    errno: errno.parse().unwrap(),
-                }),
+                ["connect", number, protocol, cookie, source, destination, errno] => {
+                    self.connects.push(Connect {
+                        number: number.parse().unwrap(),
+                        protocol: protocol.to_owned(),
+                        cookie: cookie.parse().unwrap(),
+                        source: source.parse().unwrap(),
+                        destination: destination.parse().unwrap(),
+                        errno: errno.parse().unwrap(),
+                    })
+                }
                 ["done"] => return self,
                 _ => panic!("{line:?} is not an answer of storm"),
             }

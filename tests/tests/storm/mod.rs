@@ -1,6 +1,7 @@
 //! Storms: their makers, and the stream against what the makers saw.
 
 pub(crate) mod connections;
+pub(crate) mod lives;
 pub(crate) mod maker;
 pub(crate) mod processes;
 pub(crate) mod stream;

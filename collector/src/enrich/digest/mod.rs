@@ -104,7 +104,8 @@ pub struct Digests {
     pool: Option<Pool>,
 }
 
-/// What proves that two executions ran the same bytes: any change of a file changes its change time.
+/// What proves that two executions ran the same bytes: any change of a file changes its change time, and another file with
+/// its inode number, made in the same tick of the clock, has another generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     device: u32,
@@ -112,6 +113,7 @@ pub struct Key {
     size: u64,
     ctime_s: i64,
     ctime_ns: u32,
+    generation: u32,
 }
 
 impl From<&FileIdentity> for Key {
@@ -122,6 +124,7 @@ impl From<&FileIdentity> for Key {
             size: file.size,
             ctime_s: file.ctime_s,
             ctime_ns: file.ctime_ns,
+            generation: file.generation,
         }
     }
 }
