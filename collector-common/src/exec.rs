@@ -19,7 +19,9 @@ pub struct FileIdentity {
     /// `i_sb->s_dev` as the kernel holds it: major << 20 | minor. Not what stat(2) shows on btrfs and overlayfs.
     pub device: u32,
     /// `i_mode`: type and permissions.
-    pub mode: u32,
+    pub mode: u16,
+    /// What else there is to say of it: [`FileIdentity::FOREIGN`].
+    pub flags: u16,
     /// Owner in the initial user namespace.
     pub uid: u32,
     /// `i_generation`: tells apart the files that have one inode number after each other, which may also have one size and,
@@ -30,6 +32,13 @@ pub struct FileIdentity {
 }
 
 const _: () = assert!(size_of::<FileIdentity>() == 48);
+
+impl FileIdentity {
+    /// In [`FileIdentity::flags`]: whoever serves or mounted the file system need not be root. It is FUSE, or it was
+    /// mounted in another user namespace than the first. So its numbers and times are what a user makes them, and the
+    /// same ones do not mean the same bytes.
+    pub const FOREIGN: u16 = 1;
+}
 
 /// How much of a run of bytes a record carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]

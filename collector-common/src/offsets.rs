@@ -170,6 +170,8 @@ offsets! {
     inode_nlink: Offset "inode.i_nlink" Required;
     inode_sb: Offset "inode.i_sb" Required;
     super_dev: Offset "super_block.s_dev" Required;
+    super_magic: Offset "super_block.s_magic" Required;
+    super_user_ns: Offset "super_block.s_user_ns" Required;
     // The change time had three names: `i_ctime` to 6.5, `__i_ctime` to 6.10, then two fields.
     inode_ctime: Offset "inode.__i_ctime|inode.i_ctime" Fallback;
     inode_ctime_sec: Offset "inode.i_ctime_sec" Fallback;

@@ -60,7 +60,7 @@ pub(crate) enum Command {
     Man,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) stream: Stream,
@@ -76,11 +76,11 @@ pub(crate) struct Run {
 }
 
 /// What is streamed, and where to.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Stream {
-    /// Read this configuration file; flags go before it (collector config prints one)
+    /// Read this configuration file; flags go before it (collector config prints one). With it, SIGHUP has it read again
     #[arg(long, value_name = "FILE", env = "COLLECTOR_CONFIG")]
-    config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// The events that are wanted, separated by commas [default: exec,exit,connect]
     #[arg(long = "event", value_name = "EVENTS", value_delimiter = ',', env = "COLLECTOR_EVENT")]
     events: Vec<EventName>,

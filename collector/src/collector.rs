@@ -21,6 +21,7 @@ use crate::{
     machine::Machine,
     pipeline::{self, Pipeline, Stopper},
     procfs::{OpenProcError, Proc},
+    reload::{Changes, Reloader},
     source::{
         RecordSource,
         recording::{Recorder, Recording, RecordingError},
@@ -76,6 +77,7 @@ pub enum StartError {
 pub struct Collector {
     events: mpsc::Receiver<Event>,
     stopper: Stopper,
+    reloader: Reloader,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -186,6 +188,8 @@ impl Builder {
         let (sender, events) = mpsc::channel(CHANNEL);
         let config = self.config;
         let asked = stopper.clone();
+        let changes = Changes::new(waker.clone());
+        let reloader = Reloader::new(config.clone(), changes.clone());
         let run = move || {
             let cgroups =
                 load::find_cgroup2().filter(|_| live).and_then(|mount| Cgroups::new(mount.path()).ok());
@@ -193,14 +197,17 @@ impl Builder {
             let boot = machine.host.boot.as_ref().map_or("", |boot| boot.id.as_str());
             let id_prefix = format!("{boot}:{}", machine.started_ns);
             let enricher = Enricher::new(machine, proc.clone(), cgroups, config.enrich());
-            let digests = Digests::new(config.digest(), &proc, &waker);
+            let mut digests = Digests::new(config.digest(), &proc, &waker);
+            if live {
+                digests.follow(changes);
+            }
             let options = pipeline::Options { actions: config.actions(), queue: config.queue.events, live };
             Pipeline::new(source, enricher, digests, options, sender, asked, id_prefix)
                 .run(agent, started_ns);
         };
         let thread =
             thread::Builder::new().name("collector".to_owned()).spawn(run).map_err(StartError::Thread)?;
-        Ok(Collector { events, stopper, thread: Some(thread) })
+        Ok(Collector { events, stopper, reloader, thread: Some(thread) })
     }
 }
 
@@ -229,6 +236,12 @@ impl Collector {
     #[must_use]
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
+    }
+
+    /// Changes the configuration from anywhere. In a replay it changes nothing.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
     }
 
     /// Waits for events on this thread, up to `most` of them; none means that the stream has ended. For programs without

@@ -251,8 +251,8 @@ impl Default for Checksums {
         let digest = digest::Options::default();
         Self {
             algorithms: [Algorithm::Md5, Algorithm::Sha1, Algorithm::Sha256].into(),
-            wait_ms: u64::try_from(digest.wait.as_millis()).unwrap_or(u64::MAX),
-            max_bytes: digest.max_size,
+            wait_ms: u64::try_from(digest.limits.wait.as_millis()).unwrap_or(u64::MAX),
+            max_bytes: digest.limits.max_size,
             entries: digest.cache_entries,
         }
     }
@@ -312,6 +312,25 @@ impl Config {
         Ok(())
     }
 
+    /// The keys, and the sections, in which it differs from another one, but for what a running agent takes over.
+    pub(crate) fn differs_in(&self, other: &Self) -> Vec<&'static str> {
+        let Self { events, snapshot, outputs, format, ring, queue, processes, redaction, checksums, log } =
+            self;
+        let rows = [
+            ("events", events != &other.events),
+            ("snapshot", snapshot != &other.snapshot),
+            ("outputs", outputs != &other.outputs),
+            ("format", format != &other.format),
+            ("ring", ring != &other.ring),
+            ("queue", queue != &other.queue),
+            ("processes", processes != &other.processes),
+            ("redaction", redaction != &other.redaction),
+            ("checksums.entries", checksums.entries != other.checksums.entries),
+            ("log", log != &other.log),
+        ];
+        rows.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect()
+    }
+
     /// Whether any event of a connection is wanted.
     #[must_use]
     pub fn wants_connections(&self) -> bool {
@@ -349,16 +368,16 @@ impl Config {
 
     pub(crate) fn digest(&self) -> digest::Options {
         let has = |algorithm| self.checksums.algorithms.contains(&algorithm);
-        digest::Options {
+        let limits = digest::Limits {
             algorithms: digest::Algorithms {
                 md5: has(Algorithm::Md5),
                 sha1: has(Algorithm::Sha1),
                 sha256: has(Algorithm::Sha256),
             },
             max_size: self.checksums.max_bytes,
-            cache_entries: self.checksums.entries,
             wait: Duration::from_millis(self.checksums.wait_ms),
-        }
+        };
+        digest::Options { limits, cache_entries: self.checksums.entries }
     }
 }
 

@@ -21,6 +21,8 @@ pub enum Reason {
     Disabled,
     /// A UDP socket's own address, which the kernel has not chosen yet.
     Unbound,
+    /// The file was written to while it was read, or so shortly before that nothing proves which bytes ran.
+    Unstable,
     /// Reading failed with this errno.
     Io(&'static str),
 }
@@ -36,6 +38,7 @@ impl fmt::Display for Reason {
             Self::Unsupported => "unsupported",
             Self::Disabled => "disabled",
             Self::Unbound => "unbound",
+            Self::Unstable => "unstable",
             Self::Io(errno) => return write!(f, "io:{errno}"),
         })
     }

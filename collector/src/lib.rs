@@ -19,6 +19,7 @@ pub mod machine;
 pub mod pipeline;
 pub mod process;
 pub mod procfs;
+mod reload;
 pub mod signal;
 pub mod sinks;
 pub mod source;
@@ -26,4 +27,7 @@ pub mod sys;
 pub mod text;
 pub mod wake;
 
-pub use self::collector::{Builder, Collector, StartError};
+pub use self::{
+    collector::{Builder, Collector, StartError},
+    reload::Reloader,
+};

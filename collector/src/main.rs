@@ -2,6 +2,7 @@
 
 mod cli;
 mod output;
+mod signals;
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -11,7 +12,7 @@ use std::{
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
 use collector::{
-    Collector, StartError,
+    Collector, Reloader, StartError,
     config::{Config, ConfigError, EXAMPLE},
     doctor, event,
 };
@@ -46,7 +47,7 @@ fn act(command: Command) -> anyhow::Result<ExitCode> {
             let config = stream.config()?;
             log_to_stderr(&config)?;
             let outputs = output::open(&config)?;
-            output::write(Collector::builder().config(config).replay(&file)?, outputs)
+            output::write(Collector::builder().config(config).replay(&file)?, outputs, None)
         }
         Command::Schema => print(|out| {
             serde_json::to_writer_pretty(&mut *out, &event::json_schema())?;
@@ -71,7 +72,27 @@ fn watch(run: &Run) -> anyhow::Result<ExitCode> {
     if let Some(path) = &run.record {
         builder = builder.record(path);
     }
-    output::write(builder.start()?, outputs)
+    let collector = builder.start()?;
+    let reload = run.stream.config.is_some().then(|| reload(run.clone(), collector.reloader()));
+    output::write(collector, outputs, reload)
+}
+
+/// Reads the configuration file again. What cannot be is said in the log, and the agent goes on.
+fn reload(run: Run, reloader: Reloader) -> signals::Reload {
+    Box::new(move || match run.config().and_then(|config| reloader.reload(&config)) {
+        Ok(waiting) => {
+            tracing::info!("the configuration was read again");
+            if !waiting.is_empty() {
+                tracing::warn!(
+                    "changed in the configuration, and waiting for a restart: {}",
+                    waiting.join(", ")
+                );
+            }
+        }
+        Err(error) => {
+            tracing::error!("{:#}; what there was before stays", anyhow::Error::from(error));
+        }
+    })
 }
 
 fn examine(json: bool) -> anyhow::Result<ExitCode> {

@@ -1,14 +1,10 @@
 //! From the stream to the outputs, until the stream ends.
 
 use std::{
-    io::{self, Write as _},
-    process::{self, ExitCode},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -16,18 +12,15 @@ use collector::{
     Collector,
     config::Config,
     event::{Action, Event},
-    pipeline::Stopper,
     sinks::{Sink, SinkError},
 };
-use tokio::signal::unix::{SignalKind, signal};
+
+use crate::signals::{self, Reload};
 
 /// Events that are taken at a time.
 const BATCH: usize = 512;
 /// How often a full disk is tried again.
 const RETRY: Duration = Duration::from_millis(500);
-
-/// A terminal's Ctrl-C and timeout(1) may send one signal twice.
-const SAME_SIGNAL: Duration = Duration::from_millis(500);
 
 /// Opens the outputs.
 pub(crate) fn open(config: &Config) -> anyhow::Result<Vec<Sink>> {
@@ -39,8 +32,12 @@ pub(crate) fn open(config: &Config) -> anyhow::Result<Vec<Sink>> {
 }
 
 /// Writes the stream to its end. A closed pipe ends it quietly.
-pub(crate) fn write(mut collector: Collector, mut outputs: Vec<Sink>) -> anyhow::Result<ExitCode> {
-    let stopping = stop_on_signals(collector.stopper()).context("cannot wait for signals")?;
+pub(crate) fn write(
+    mut collector: Collector,
+    mut outputs: Vec<Sink>,
+    reload: Option<Reload>,
+) -> anyhow::Result<ExitCode> {
+    let stopping = signals::follow(collector.stopper(), reload).context("cannot wait for signals")?;
     let mut events = Vec::with_capacity(BATCH);
     let mut last = None;
     while collector.wait(&mut events, BATCH) > 0 {
@@ -88,39 +85,4 @@ fn patiently(result: Result<(), SinkError>, sink: &mut Sink, stopping: &AtomicBo
         result = sink.flush();
     }
     result
-}
-
-/// SIGINT, SIGTERM and the end of the terminal end the stream in order; another one, a while later, ends the process at once.
-fn stop_on_signals(stopper: Stopper) -> io::Result<Arc<AtomicBool>> {
-    let stopping = Arc::new(AtomicBool::new(false));
-    let asked = stopping.clone();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    let (mut interrupt, mut terminate, mut hangup) = {
-        let _inside = runtime.enter();
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?)
-    };
-    thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        runtime.block_on(async move {
-            let mut first = None;
-            loop {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                    _ = hangup.recv() => {}
-                }
-                asked.store(true, Ordering::Release);
-                let since = *first.get_or_insert_with(Instant::now);
-                if since.elapsed() > SAME_SIGNAL {
-                    // Nobody is left to tell where stderr is closed.
-                    let _ = writeln!(
-                        io::stderr(),
-                        "collector: ended by another signal; what was not written is lost"
-                    );
-                    process::exit(1);
-                }
-                stopper.stop();
-            }
-        });
-    })?;
-    Ok(stopping)
 }

@@ -1,4 +1,4 @@
-//! What Linux offers for descriptors and rustix does not have. Here is `unsafe`.
+//! What Linux offers and rustix does not have. Here is `unsafe`.
 
 use std::ffi::c_int;
 use std::io;
@@ -44,6 +44,17 @@ pub fn open_by_kernfs_id(mount: BorrowedFd<'_>, id: u64) -> io::Result<OwnedFd> 
 }
 
 const _: () = assert!(size_of::<KernfsHandle>() == 16);
+
+/// Lets the calling thread read and write files only when nobody else does: `IOPRIO_CLASS_IDLE` of `ioprio_set(2)`.
+pub fn idle_io_priority() -> io::Result<()> {
+    /// `IOPRIO_WHO_PROCESS`, which with 0 is the calling thread.
+    const WHO_PROCESS: c_int = 1;
+    /// `IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0)`: the class is above 13 bits of level.
+    const IDLE: c_int = 3 << 13;
+    // SAFETY: the call takes three numbers and no pointer.
+    let answer = unsafe { libc::syscall(libc::SYS_ioprio_set, WHO_PROCESS, 0, IDLE) };
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
 
 /// The path of an open file as the kernel prints it, from the agent's own root; `ENAMETOOLONG` over a page.
 pub fn path_of(file: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {

@@ -8,6 +8,10 @@ use super::{Address, offset};
 const NANOSECONDS: u32 = 0x7fff_ffff;
 /// Where a `timespec64` has its nanoseconds.
 const TIMESPEC_NANOSECONDS: u32 = 8;
+/// `FUSE_SUPER_MAGIC` of include/uapi/linux/magic.h.
+const FUSE: u64 = 0x6573_5546;
+/// `PROC_USER_INIT_INO`: inode number of the first user namespace, the same since 3.8.
+const FIRST_USER_NAMESPACE: u32 = 0xefff_fffd;
 
 /// Writes the identity of the open file at `file`.
 #[inline(always)]
@@ -23,9 +27,18 @@ pub fn identity(file: Address, identity: &mut FileIdentity) {
         identity.ctime_s = ctime.read(0);
         identity.ctime_ns = ctime.read(TIMESPEC_NANOSECONDS);
     }
-    identity.device = inode.follow(offset!(inode_sb)).read(offset!(super_dev));
-    identity.mode = inode.read::<u16>(offset!(inode_mode)) as u32;
+    let file_system = inode.follow(offset!(inode_sb));
+    identity.device = file_system.read(offset!(super_dev));
+    identity.flags = if is_foreign(file_system) { FileIdentity::FOREIGN } else { 0 };
+    identity.mode = inode.read(offset!(inode_mode));
     identity.uid = inode.read(offset!(inode_uid));
     identity.generation = inode.read(offset!(inode_generation));
     identity.links = inode.read(offset!(inode_nlink));
+}
+
+/// Whether whoever serves or mounted a file system need not be root.
+#[inline(always)]
+fn is_foreign(file_system: Address) -> bool {
+    let mounted_in = file_system.follow(offset!(super_user_ns)).read::<u32>(offset!(user_namespace_inum));
+    file_system.read::<u64>(offset!(super_magic)) == FUSE || mounted_in != FIRST_USER_NAMESPACE
 }

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use super::{args::Args, redact::Redactor};
 use crate::{
+    clock::boottime_ns,
     decode::{Bytes, Exec},
     known::{Known, Origin, Reason},
     procfs::{self, ProcFile, ProcessDir, ReadError, split_nul},
@@ -27,6 +28,8 @@ pub(super) struct Image {
     pub executable: Known<Text>,
     /// Identity of that file.
     pub file: Known<FileIdentity>,
+    /// When that was told, in nanoseconds since boot: at the exec, or when /proc was asked.
+    pub seen_ns: u64,
     /// Path of the script, where the file is an interpreter.
     pub script: Known<Text>,
     /// argv.
@@ -53,6 +56,7 @@ impl Image {
         Self {
             executable: Known::Missing(reason),
             file: Known::Missing(reason),
+            seen_ns: 0,
             script: Known::None,
             args: Known::Missing(reason),
             cwd: Known::Missing(reason),
@@ -79,7 +83,8 @@ impl Image {
         let args = map(args, |bytes| Args::new(bytes, executable.value(), redactor));
         let env = map(env, |bytes| variables(bytes, redactor));
         let script = script(exec.script, cwd.value());
-        (Self { executable, file: Known::whole(file, Origin::Kernel), script, args, cwd }, env)
+        let seen_ns = exec.fixed.header.time_ns;
+        (Self { executable, file: Known::whole(file, Origin::Kernel), seen_ns, script, args, cwd }, env)
     }
 
     /// Of a process that ran before the agent, from /proc.
@@ -90,6 +95,7 @@ impl Image {
         let env = read(process, ProcFile::Environ);
         let image = Self {
             file: proc(image.as_ref().map(identity).map_err(|&reason| reason)),
+            seen_ns: boottime_ns(),
             script: Known::None,
             args: map(args, |bytes| Args::new(bytes, executable.value(), redactor)),
             cwd: proc(process.cwd().map(|path| Text::new(&path)).map_err(reason)),
@@ -227,7 +233,9 @@ fn identity(image: &procfs::Image) -> FileIdentity {
         ctime_s: stat.st_ctime,
         ctime_ns: u32::try_from(stat.st_ctime_nsec).unwrap_or(0),
         device: (rustix::fs::major(stat.st_dev) << 20) | rustix::fs::minor(stat.st_dev),
-        mode: stat.st_mode,
+        // The upper half of `st_mode` has nothing.
+        mode: u16::try_from(stat.st_mode).unwrap_or(0),
+        flags: if image.foreign { FileIdentity::FOREIGN } else { 0 },
         uid: stat.st_uid,
         generation: 0,
         links: u32::try_from(stat.st_nlink).unwrap_or(u32::MAX),

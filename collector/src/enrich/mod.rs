@@ -22,11 +22,11 @@ pub mod user;
 
 use std::{rc::Rc, sync::Arc, time::Instant};
 
-use collector_common::{FileIdentity, Namespaces, TaskIdentity, TaskRecord, TaskState};
+use collector_common::{Namespaces, TaskIdentity, TaskRecord, TaskState};
 
 use self::{
     cgroup::Cgroups,
-    digest::Candidate,
+    digest::{Candidate, Sighting},
     image::{Env, Image},
     names::Names,
     process::{Fields, Process},
@@ -64,7 +64,7 @@ pub struct Draft {
     /// When it happened, in nanoseconds since boot.
     pub time_ns: u64,
     /// The file of the image, where its digests belong on the event.
-    pub file: Option<FileIdentity>,
+    pub file: Option<Sighting>,
     /// Where that file may be found.
     pub candidate: Option<Candidate>,
 }
@@ -248,8 +248,9 @@ impl Enricher {
                 namespaces = process.task.namespaces;
                 process.describe(state, &mut written, &mut event.capture);
                 if !process::is_kernel(state) {
-                    draft.file = process.image.file.value().copied();
-                    draft.candidate = Some(self.candidate(key, process));
+                    let (file, seen_ns) = (process.image.file.value(), process.image.seen_ns);
+                    draft.file = file.map(|file| Sighting::new(*file, seen_ns, self.clock.wall(seen_ns)));
+                    draft.candidate = Some(candidate(key, process));
                 }
             }
             Err(reason) => {
@@ -266,16 +267,6 @@ impl Enricher {
         self.add_names(&mut written, key, state, &namespaces, now);
         self.add_ancestry(&mut written, event, key, state);
         event.process = Some(Box::new(written));
-    }
-
-    fn candidate(&self, key: ProcessKey, process: &Process) -> Candidate {
-        let same_mounts = process.task.namespaces.mnt == self.machine.mnt_namespace;
-        let path = process.image.executable.value().filter(|_| same_mounts);
-        Candidate {
-            tgid: key.tgid.0,
-            start: key.start.to_ticks(),
-            path: path.map(|path| path.bytes().into()),
-        }
     }
 
     fn add_names(
@@ -314,6 +305,18 @@ fn parent_of(state: &TaskState) -> ProcessKey {
 /// Opens /proc of this life of the process.
 fn open(proc: &Proc, key: ProcessKey) -> Result<ProcessDir, ReadError> {
     proc.process(key.tgid.0, Some(key.start.to_ticks()))
+}
+
+/// Where the file of a process's image may be found.
+fn candidate(key: ProcessKey, process: &Process) -> Candidate {
+    let parent = parent_of(&process.task.state);
+    Candidate {
+        tgid: key.tgid.0,
+        start: key.start.to_ticks(),
+        parent: (parent.tgid.0, parent.start.to_ticks()),
+        mnt: process.task.namespaces.mnt,
+        path: process.image.executable.value().cloned(),
+    }
 }
 
 fn add_env(event: &mut Event, env: &Env) {

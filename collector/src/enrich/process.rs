@@ -17,9 +17,9 @@ use crate::{
 };
 
 /// Bits of `mode` that are permissions, and the two that change who it runs as.
-const PERMISSIONS: u32 = 0o7777;
-const SETUID: u32 = 0o4000;
-const SETGID: u32 = 0o2000;
+const PERMISSIONS: u16 = 0o7777;
+const SETUID: u16 = 0o4000;
+const SETGID: u16 = 0o2000;
 /// `MINORBITS` of the kernel's device numbers.
 const MINOR_BITS: u32 = 20;
 /// A login uid or an audit session that was never set, a session or a process group that could not be read.

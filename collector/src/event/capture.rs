@@ -23,7 +23,7 @@ pub enum Origin {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Reason(
     #[schemars(regex(
-        pattern = r"^(exited|denied|kernel_task|too_large|pending|unsupported|disabled|unbound|io:[A-Z0-9]+)$"
+        pattern = r"^(exited|denied|kernel_task|too_large|pending|unsupported|disabled|unbound|unstable|io:[A-Z0-9]+)$"
     ))]
     pub Cow<'static, str>,
 );

@@ -21,7 +21,7 @@ use std::{
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::mpsc::{Sender, error::TrySendError};
 
-use self::intake::Intake;
+use self::{intake::Intake, queue::Late};
 use crate::{
     clock::boottime_ns,
     enrich::{Enricher, digest::Digests},
@@ -195,13 +195,12 @@ impl Pipeline {
     /// Takes finished digests, and tells those that came too late for their event.
     fn collect_digests(&mut self) {
         self.stopper.waker.silence();
-        for key in self.intake.digests.collect(Instant::now()) {
-            let Some(state) = self.intake.digests.known(key) else { continue };
-            for process in self.intake.queue.take_late(key) {
+        for computation in self.intake.digests.collect(Instant::now()) {
+            for Late { process, ticket } in self.intake.queue.take_late(computation) {
                 let now = self.now_ns();
                 let mut event = self.intake.enricher.own(Action::Checksums, now);
                 event.process = Some(Box::new(process));
-                queue::write(&mut event, &state, false);
+                queue::write(&mut event, &ticket.state(), false);
                 if !self.intake.options.actions.contains(&Action::Checksums) {
                     continue;
                 }
@@ -252,7 +251,7 @@ impl Pipeline {
         if self.sequence > 0 {
             self.queue_losses();
         }
-        let (event, time_ns) = self.intake.queue.pop(&self.intake.digests, Instant::now())?;
+        let (event, time_ns) = self.intake.queue.pop(Instant::now())?;
         Some(self.placed(event, time_ns))
     }
 
@@ -329,7 +328,7 @@ impl Pipeline {
         loop {
             self.collect_digests();
             self.queue_losses();
-            while let Some((event, time_ns)) = self.intake.queue.pop(&self.intake.digests, Instant::now()) {
+            while let Some((event, time_ns)) = self.intake.queue.pop(Instant::now()) {
                 let event = self.placed(event, time_ns);
                 self.events.blocking_send(event).map_err(|_| Closed)?;
             }

@@ -5,12 +5,10 @@ use std::{
     time::Instant,
 };
 
-use collector_common::FileIdentity;
-
 use crate::{
     enrich::{
         Draft,
-        digest::{Digests, Key, State},
+        digest::{Answer, Digests, State, Ticket},
     },
     event::{Action, Event, Origin, Process, Reason as WrittenReason},
     known::Reason,
@@ -27,21 +25,26 @@ struct Waiting {
     digest: Option<Wanted>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Wanted {
-    key: Key,
-    /// Whether the digests were known when the event was made.
-    cached: bool,
+    ticket: Ticket,
     /// Until when the event waits; `None` for one that takes what there is.
     deadline: Option<Instant>,
+}
+
+/// A process that was written without its digests.
+#[derive(Debug)]
+pub(super) struct Late {
+    pub(super) process: Process,
+    pub(super) ticket: Ticket,
 }
 
 /// The queue.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: VecDeque<Waiting>,
-    /// Processes that were written without their digests, by the file.
-    late: HashMap<Key, Vec<Process>>,
+    /// Processes that were written without their digests, by the computation.
+    late: HashMap<u64, Vec<Late>>,
     late_count: usize,
 }
 
@@ -63,8 +66,14 @@ impl Queue {
         let Draft { mut event, time_ns, file, candidate } = draft;
         let digest = match (file, candidate) {
             (Some(file), Some(candidate)) => {
-                let (state, cached) = digests.of(&file, now, || candidate);
-                wanted(&mut event, &file, &state, cached, digests, now)
+                let lives = event.action() != Action::Exit;
+                match digests.of(&file, now, candidate, lives) {
+                    Answer::Known(state) => {
+                        write(&mut event, &state, true);
+                        None
+                    }
+                    Answer::Asked(ticket) => Some(wanted(&event, ticket, digests, now)),
+                }
             }
             _ => None,
         };
@@ -77,17 +86,17 @@ impl Queue {
     }
 
     /// The next event that may leave, with its time.
-    pub(super) fn pop(&mut self, digests: &Digests, now: Instant) -> Option<(Event, u64)> {
+    pub(super) fn pop(&mut self, now: Instant) -> Option<(Event, u64)> {
         let head = self.waiting.front()?;
-        if let Some(Wanted { key, deadline: Some(deadline), .. }) = head.digest {
-            let pending = matches!(digests.known(key), Some(State::Pending));
-            if pending && now < deadline {
-                return None;
-            }
+        if let Some(Wanted { ticket, deadline: Some(deadline) }) = &head.digest
+            && now < *deadline
+            && matches!(ticket.state(), State::Pending)
+        {
+            return None;
         }
         let Waiting { mut event, time_ns, digest } = self.waiting.pop_front()?;
         if let Some(wanted) = digest {
-            self.settle(&mut event, wanted, digests);
+            self.settle(&mut event, wanted.ticket);
         }
         Some((event, time_ns))
     }
@@ -95,36 +104,35 @@ impl Queue {
     /// When the next event leaves at the latest, where it waits.
     #[must_use]
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.waiting.front()?.digest?.deadline
+        self.waiting.front()?.digest.as_ref()?.deadline
     }
 
-    /// The processes that were written without these digests.
-    pub(super) fn take_late(&mut self, key: Key) -> Vec<Process> {
-        let late = self.late.remove(&key).unwrap_or_default();
+    /// The processes that were written without the digests of this computation.
+    pub(super) fn take_late(&mut self, computation: u64) -> Vec<Late> {
+        let late = self.late.remove(&computation).unwrap_or_default();
         self.late_count -= late.len();
         late
     }
 
     /// Writes the digests that there are by now.
-    fn settle(&mut self, event: &mut Event, wanted: Wanted, digests: &Digests) {
-        // A file that the cache has let go of meanwhile is as good as pending: nothing will be told of it later.
-        let state = digests.known(wanted.key).unwrap_or(State::Pending);
-        write(event, &state, wanted.cached);
+    fn settle(&mut self, event: &mut Event, ticket: Ticket) {
+        let state = ticket.state();
+        write(event, &state, false);
         let tells_later = matches!(event.action(), Action::Exec | Action::Snapshot | Action::Connect);
         if matches!(state, State::Pending) && tells_later && self.late_count < LATE_MAX {
-            self.remember(event, wanted.key);
+            self.remember(event, ticket);
         }
     }
 
-    fn remember(&mut self, event: &Event, key: Key) {
+    fn remember(&mut self, event: &Event, ticket: Ticket) {
         let Some(process) = event.process.as_deref() else { return };
-        let late = self.late.entry(key).or_default();
+        let late = self.late.entry(ticket.computation()).or_default();
         // A connect of a process whose exec is remembered adds nothing.
-        if late.iter().any(|late| late.exec_id == process.exec_id) {
+        if late.iter().any(|late| late.process.exec_id == process.exec_id) {
             return;
         }
         self.late_count += 1;
-        late.push(identity(process));
+        late.push(Late { process: identity(process), ticket });
     }
 }
 
@@ -143,22 +151,11 @@ fn identity(process: &Process) -> Process {
     }
 }
 
-/// Writes digests that are known at once, or says what the event waits for.
-fn wanted(
-    event: &mut Event,
-    file: &FileIdentity,
-    state: &State,
-    cached: bool,
-    digests: &Digests,
-    now: Instant,
-) -> Option<Wanted> {
-    if !matches!(state, State::Pending) {
-        write(event, state, cached);
-        return None;
-    }
+/// What an event waits for, and until when.
+fn wanted(event: &Event, ticket: Ticket, digests: &Digests, now: Instant) -> Wanted {
     // The end of a process waits for nothing: its exec did.
     let waits = !matches!(event.action(), Action::Exit | Action::Fork);
-    Some(Wanted { key: Key::from(file), cached, deadline: waits.then(|| now + digests.wait()) })
+    Wanted { ticket, deadline: waits.then(|| now + digests.wait()) }
 }
 
 /// Writes `process.hash`, or why it is absent.

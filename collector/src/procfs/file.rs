@@ -25,6 +25,10 @@ pub enum ProcFile {
     Io,
     /// The memory mappings. Empty for a kernel task, and for a zombie.
     Maps,
+    /// The mounts of its mount namespace that it can reach: see [`mountinfo`](super::mountinfo).
+    Mountinfo,
+    /// The memory mappings, each with what of it is in memory and how.
+    Smaps,
     /// One line of numbers: see [`Stat`](super::Stat).
     Stat,
     /// Sizes of the memory, in pages.
@@ -47,6 +51,8 @@ impl ProcFile {
             Self::GidMap => "gid_map",
             Self::Io => "io",
             Self::Maps => "maps",
+            Self::Mountinfo => "mountinfo",
+            Self::Smaps => "smaps",
             Self::Stat => "stat",
             Self::Statm => "statm",
             Self::Status => "status",
@@ -60,7 +66,7 @@ impl ProcFile {
     /// more than the records that fill a page, so there only an empty read is the end.
     const fn ends_at_short_read(self) -> bool {
         match self {
-            Self::GidMap | Self::Maps | Self::UidMap => false,
+            Self::GidMap | Self::Maps | Self::Mountinfo | Self::Smaps | Self::UidMap => false,
             Self::Cgroup
             | Self::Cmdline
             | Self::Comm

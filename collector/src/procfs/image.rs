@@ -1,8 +1,8 @@
 //! The image that runs, and under what name.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Mode, OFlags, Stat, fstat, openat, statat};
+use rustix::fs::{AtFlags, Mode, OFlags, Stat, fstat, fstatfs, openat, statat};
 use rustix::io::Errno;
 
 use super::error::ReadError;
@@ -20,6 +20,8 @@ pub struct Image {
     pub deleted: bool,
     /// The file lives in memory, made by `memfd_create`.
     pub memfd: bool,
+    /// The file system is FUSE: what it tells of the file is what some user makes it tell.
+    pub foreign: bool,
     /// Device, inode, size, times, mode, owner and link count.
     pub stat: Stat,
 }
@@ -53,7 +55,8 @@ impl ProcessDir {
             Some(path) if !target.deleted && !self.is_name_of(target.path, &stat) => (path, true),
             Some(_) | None => (target.path, target.deleted),
         };
-        Ok(Image { path: path.to_vec(), deleted, memfd: target.memfd, stat })
+        let foreign = is_fuse(&exe)?;
+        Ok(Image { path: path.to_vec(), deleted, memfd: target.memfd, foreign, stat })
     }
 
     /// Whether `path` leads to the file. Tells a live file named `x (deleted)` from an `x` that was removed while
@@ -63,6 +66,11 @@ impl ProcessDir {
         statat(self.dir(), below_root.as_slice(), AtFlags::SYMLINK_NOFOLLOW)
             .is_ok_and(|found| (found.st_dev, found.st_ino) == (file.st_dev, file.st_ino))
     }
+}
+
+/// By `f_type` of statfs(2): `FUSE_SUPER_MAGIC`.
+fn is_fuse(file: &OwnedFd) -> Result<bool, Errno> {
+    Ok(fstatfs(file)?.f_type & 0xffff_ffff == 0x6573_5546)
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ mod file;
 pub mod id_map;
 mod image;
 pub mod link;
+pub mod mapping;
+pub mod mountinfo;
 mod nul;
 pub mod passwd;
 mod process_dir;

@@ -1,30 +1,48 @@
-//! Digests of images: computed once for each file by a small pool, remembered by the file's identity.
+//! Digests of images: computed once for each file by a small pool, remembered by the file's identity, and never those of
+//! anything but the image.
 //!
 //! The thread that owns the events asks and is told later; it never reads a file. Any number of askers wait for one
-//! computation.
+//! computation. What proves that a file is the image, and that two execs ran the same bytes, is in `sighting` and
+//! `proof`; where the bytes are looked for is in `sources`.
 
+mod asked;
 mod hash;
+mod memory;
 mod pool;
+mod proof;
+mod roots;
+mod sighting;
+mod sources;
 
 use std::{
+    collections::{HashMap, VecDeque},
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use collector_common::FileIdentity;
 use quick_cache::unsync::Cache;
 
-pub use self::pool::{Candidate, Job, Pool};
+pub use self::{
+    asked::{Answer, State, Ticket},
+    pool::Candidate,
+    sighting::Sighting,
+};
+use self::{
+    asked::{Computation, Outcome},
+    pool::{Job, Pool},
+    sighting::Key,
+};
 use crate::{
     event::{HashSource, Hashes},
     known::Reason,
     procfs::Proc,
+    reload::Changes,
     wake::Waker,
 };
 
 /// Which digests are computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each is the algorithm of its name")]
 pub struct Algorithms {
     pub md5: bool,
@@ -43,27 +61,35 @@ impl Algorithms {
     }
 }
 
-/// How digests are made.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Which.
+/// What is wanted of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Which digests.
     pub algorithms: Algorithms,
-    /// Larger files are left out.
+    /// Larger files are left out, in bytes.
     pub max_size: u64,
-    /// Files that are remembered.
-    pub cache_entries: usize,
     /// How long an event waits for a new digest.
     pub wait: Duration,
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        Self { algorithms: Algorithms::ALL, max_size: 512 << 20, wait: Duration::from_millis(100) }
+    }
+}
+
+/// How digests are made.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// What may change while the agent runs.
+    pub limits: Limits,
+    /// Files that are remembered.
+    pub cache_entries: usize,
+}
+
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            algorithms: Algorithms::ALL,
-            max_size: 512 << 20,
-            cache_entries: 16_384,
-            wait: Duration::from_millis(100),
-        }
+        Self { limits: Limits::default(), cache_entries: 16_384 }
     }
 }
 
@@ -76,117 +102,159 @@ pub struct Digest {
     pub source: HashSource,
 }
 
-/// What is known of a file's digests.
-#[derive(Clone, Debug)]
-pub enum State {
-    /// They are being computed.
-    Pending,
-    /// Here they are.
-    Ready(Rc<Digest>),
-    /// They could not be computed.
-    Failed(Reason),
+/// What the pool finds.
+#[derive(Debug)]
+struct Found {
+    digest: Digest,
+    /// Since when a process has run the file, where that proves its bytes and not its change time; in nanoseconds since
+    /// boot.
+    from_ns: Option<u64>,
 }
 
 /// A failure is tried again after this time: the file may have become readable.
 const RETRY: Duration = Duration::from_secs(2);
+/// How long a file is waited for: a file system that somebody serves may never answer.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The files whose digests are known or on their way.
+pub struct Digests {
+    limits: Limits,
+    changes: Option<Changes>,
+    proc: Arc<Proc>,
+    waker: Waker,
+    /// Started with the first digest that is wanted.
+    pool: Option<Pool>,
+    known: Cache<Key, Remembered>,
+    underway: HashMap<Key, Rc<Computation>>,
+    /// What is underway, by when it was begun.
+    begun: VecDeque<(Instant, Key, u64)>,
+    /// Computations so far: the number of the next.
+    next: u64,
+}
 
 #[derive(Clone, Debug)]
 struct Remembered {
-    state: State,
+    outcome: Outcome,
     /// When a failure may be tried again.
     retry_at: Option<Instant>,
 }
 
-/// The files whose digests are known or on their way.
-pub struct Digests {
-    options: Options,
-    files: Cache<Key, Remembered>,
-    pool: Option<Pool>,
-}
-
-/// What proves that two executions ran the same bytes: any change of a file changes its change time, and another file with
-/// its inode number, made in the same tick of the clock, has another generation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
-    device: u32,
-    inode: u64,
-    size: u64,
-    ctime_s: i64,
-    ctime_ns: u32,
-    generation: u32,
-}
-
-impl From<&FileIdentity> for Key {
-    fn from(file: &FileIdentity) -> Self {
-        Self {
-            device: file.device,
-            inode: file.inode,
-            size: file.size,
-            ctime_s: file.ctime_s,
-            ctime_ns: file.ctime_ns,
-            generation: file.generation,
-        }
-    }
-}
-
 impl Digests {
-    /// None yet. With no algorithm no thread is started.
+    /// None yet.
     #[must_use]
     pub fn new(options: Options, proc: &Arc<Proc>, waker: &Waker) -> Self {
-        let pool = (!options.algorithms.is_none()).then(|| Pool::start(options, proc, waker));
-        Self { options, files: Cache::new(options.cache_entries), pool }
+        Self {
+            limits: options.limits,
+            changes: None,
+            proc: proc.clone(),
+            waker: waker.clone(),
+            pool: None,
+            known: Cache::new(options.cache_entries),
+            underway: HashMap::new(),
+            begun: VecDeque::new(),
+            next: 0,
+        }
+    }
+
+    /// Takes over from now on what is wanted, of files that are known as well.
+    pub(crate) fn follow(&mut self, changes: Changes) {
+        self.changes = Some(changes);
     }
 
     /// How long an event waits for a new digest.
     #[must_use]
     pub fn wait(&self) -> Duration {
-        self.options.wait
+        self.limits.wait
     }
 
     /// What is known of the digests of a file. Where nothing is, `candidate` says where the file may be found, and the
-    /// answer is [`State::Pending`] until [`Digests::collect`] names the file. `true` where the answer was known before.
-    pub fn of(
-        &mut self,
-        file: &FileIdentity,
-        now: Instant,
-        candidate: impl FnOnce() -> Candidate,
-    ) -> (State, bool) {
-        let Some(pool) = &self.pool else { return (State::Failed(Reason::Disabled), true) };
-        if file.size > self.options.max_size {
-            return (State::Failed(Reason::TooLarge), true);
+    /// ticket has the answer once [`Digests::collect`] has named it. Nothing is read through a process that has ended,
+    /// where another one is asked about as well.
+    pub fn of(&mut self, sighting: &Sighting, now: Instant, candidate: Candidate, lives: bool) -> Answer {
+        let limits = self.limits;
+        if limits.algorithms.is_none() {
+            return Answer::Known(State::Failed(Reason::Disabled));
         }
-        let key = Key::from(file);
-        match self.files.get(&key) {
-            Some(remembered) if remembered.retry_at.is_none_or(|retry_at| now < retry_at) => {
-                return (remembered.state.clone(), true);
+        if sighting.file.size > limits.max_size {
+            return Answer::Known(State::Failed(Reason::TooLarge));
+        }
+        let key = sighting.key(limits.algorithms, candidate.tgid);
+        if let Some(remembered) = self.known.get(&key)
+            && remembered.retry_at.is_none_or(|retry_at| now < retry_at)
+            && remembered.outcome.covers(sighting)
+        {
+            return Answer::Known(remembered.outcome.state(sighting));
+        }
+        let job = Job { key, sighting: *sighting, candidate, limits };
+        if let Some(computation) = self.underway.get(&key) {
+            // The process that was asked about may be gone by now; this one is younger.
+            if lives {
+                computation.keep(job);
             }
-            Some(_) | None => {}
+            return Answer::Asked(Ticket::new(computation, sighting));
         }
-        if !pool.submit(Job { key, file: *file, candidate: candidate() }) {
-            return (State::Failed(Reason::Io("EAGAIN")), true);
+        match self.begin(key, job, now) {
+            Some(computation) => Answer::Asked(Ticket::new(&computation, sighting)),
+            None => Answer::Known(State::Failed(Reason::Io("EAGAIN"))),
         }
-        self.files.insert(key, Remembered { state: State::Pending, retry_at: None });
-        (State::Pending, false)
     }
 
-    /// What is known of a file's digests, without asking for them.
-    #[must_use]
-    pub fn known(&self, key: Key) -> Option<State> {
-        self.files.peek(&key).map(|remembered| remembered.state.clone())
+    fn begin(&mut self, key: Key, job: Job, now: Instant) -> Option<Rc<Computation>> {
+        let pool = self.pool.get_or_insert_with(|| Pool::start(&self.proc, &self.waker));
+        if !pool.submit(job) {
+            return None;
+        }
+        self.next += 1;
+        let computation = Rc::new(Computation::new(self.next));
+        self.underway.insert(key, computation.clone());
+        self.begun.push_back((now, key, self.next));
+        Some(computation)
     }
 
-    /// Takes what the pool has finished, and names the files.
-    pub fn collect(&mut self, now: Instant) -> Vec<Key> {
-        let Some(pool) = &self.pool else { return Vec::new() };
-        let finished = pool.finished();
-        let keys = finished.iter().map(|(key, _)| *key).collect();
+    /// Takes what the pool has finished, and names the computations that have come to their end.
+    pub fn collect(&mut self, now: Instant) -> Vec<u64> {
+        self.limits = self.changes.as_ref().and_then(Changes::take).unwrap_or(self.limits);
+        let finished: Vec<_> = self.pool.iter().flat_map(Pool::finished).collect();
+        let mut ended = Vec::new();
         for (key, result) in finished {
-            let remembered = match result {
-                Ok(digest) => Remembered { state: State::Ready(Rc::new(digest)), retry_at: None },
-                Err(reason) => Remembered { state: State::Failed(reason), retry_at: Some(now + RETRY) },
+            let outcome = match result {
+                Ok(Found { digest, from_ns }) => Outcome::Ready { digest: Rc::new(digest), from_ns },
+                Err(reason) => Outcome::Failed(reason),
             };
-            self.files.insert(key, remembered);
+            // Another process may do what the one that was asked about could not.
+            if outcome.is_of_the_process() && self.try_another(key) {
+                continue;
+            }
+            let retry_at = outcome.is_failure().then(|| now + RETRY);
+            if !outcome.is_of_the_process() {
+                self.known.insert(key, Remembered { outcome: outcome.clone(), retry_at });
+            }
+            if let Some(computation) = self.underway.remove(&key) {
+                computation.end(outcome);
+                ended.push(computation.id());
+            }
         }
-        keys
+        self.give_up(now, &mut ended);
+        ended
+    }
+
+    fn try_another(&self, key: Key) -> bool {
+        let kept = self.underway.get(&key).and_then(|computation| computation.take_kept());
+        kept.is_some_and(|job| self.pool.as_ref().is_some_and(|pool| pool.submit(job)))
+    }
+
+    /// Ends what has been underway for too long.
+    fn give_up(&mut self, now: Instant, ended: &mut Vec<u64>) {
+        while let Some(&(begun, key, id)) = self.begun.front() {
+            let is_underway = self.underway.get(&key).is_some_and(|computation| computation.id() == id);
+            if is_underway && now.saturating_duration_since(begun) < PATIENCE {
+                return;
+            }
+            self.begun.pop_front();
+            if is_underway && let Some(computation) = self.underway.remove(&key) {
+                computation.end(Outcome::Failed(Reason::Io("ETIMEDOUT")));
+                ended.push(id);
+            }
+        }
     }
 }

@@ -1,130 +1,164 @@
 //! The threads that read files.
 
 use std::{
-    ffi::OsStr,
-    fs::File,
-    os::{fd::AsRawFd as _, unix::ffi::OsStrExt as _},
-    path::Path,
     sync::{
         Arc, Mutex,
-        mpsc::{self, Receiver, SyncSender},
+        mpsc::{self, Receiver, Sender, SyncSender},
     },
     thread,
 };
 
-use collector_common::FileIdentity;
-use rustix::fs::{Mode, OFlags};
-
-use super::{Digest, Key, Options, hash};
+use super::{
+    Found, Limits,
+    roots::Namespaces,
+    sighting::{Key, Sighting},
+    sources,
+};
 use crate::{
-    enrich::image,
-    event::{HashSource, Hashes},
     known::Reason,
     procfs::{Proc, StartTicks},
+    sys::idle_io_priority,
+    text::Text,
     wake::Waker,
 };
 
-/// Threads of the pool: disks gain from two readers, and the machine's own work must not lose its CPUs.
+/// Threads for ordinary files: disks gain from two readers, and the machine's own work must not lose its CPUs.
 const THREADS: usize = 2;
 /// Files that may wait for a thread.
 const QUEUE: usize = 8192;
 
 /// Where the file of an image may be found.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Candidate {
     /// A process that runs it.
     pub tgid: u32,
     /// That process's start.
     pub start: StartTicks,
-    /// Its path, where the agent sees the same mounts as the process.
-    pub path: Option<Arc<[u8]>>,
+    /// Its parent, by id and start.
+    pub parent: (u32, StartTicks),
+    /// Its mount namespace, by inode number.
+    pub mnt: u32,
+    /// The file's path, from the root of that namespace.
+    pub path: Option<Text>,
 }
 
 /// A file to read.
 #[derive(Debug)]
-pub struct Job {
+pub(super) struct Job {
     /// What it is remembered by.
     pub key: Key,
     /// What it must be.
-    pub file: FileIdentity,
+    pub sighting: Sighting,
     /// Where it may be.
     pub candidate: Candidate,
+    /// What is wanted of it.
+    pub limits: Limits,
 }
 
-type Finished = (Key, Result<Digest, Reason>);
+type Finished = (Key, Result<Found, Reason>);
 
 /// The threads. Dropping it lets them end after the file they are at.
-pub struct Pool {
-    jobs: SyncSender<Job>,
+pub(super) struct Pool {
+    files: SyncSender<Job>,
+    foreign: SyncSender<Job>,
     finished: Receiver<Finished>,
+}
+
+/// What a thread works with.
+#[derive(Clone)]
+struct Bench {
+    done: Sender<Finished>,
+    proc: Arc<Proc>,
+    waker: Waker,
+    closed_to_writers: bool,
 }
 
 impl Pool {
     /// Starts the threads. `waker` is rung for each file that is finished.
     #[must_use]
-    pub fn start(options: Options, proc: &Arc<Proc>, waker: &Waker) -> Self {
-        let (jobs, queue) = mpsc::sync_channel::<Job>(QUEUE);
+    pub(super) fn start(proc: &Arc<Proc>, waker: &Waker) -> Self {
         let (done, finished) = mpsc::channel();
-        let queue = Arc::new(Mutex::new(queue));
-        for _ in 0..THREADS {
-            let (queue, done, proc, waker) = (queue.clone(), done.clone(), proc.clone(), waker.clone());
-            thread::spawn(move || {
-                // A thread waits with the lock held; the others wait for the lock. A poisoned one means that a thread
-                // panicked while it waited, which it cannot.
-                while let Ok(job) = queue.lock().map_err(drop).and_then(|queue| queue.recv().map_err(drop)) {
-                    let result = read(&job, &proc, options);
-                    if done.send((job.key, result)).is_err() {
-                        return;
-                    }
-                    waker.wake();
-                }
-            });
-        }
-        Self { jobs, finished }
+        let bench = Bench {
+            done,
+            proc: proc.clone(),
+            waker: waker.clone(),
+            closed_to_writers: closed_to_writers(&release()),
+        };
+        let files = bench.clone().serve(THREADS);
+        // A file system that a user serves may answer late or never, and hold its reader: one that holds no other's files.
+        let foreign = bench.serve(1);
+        Self { files, foreign, finished }
     }
 
     /// Asks for a file; `false` where too many wait already.
     #[must_use]
-    pub fn submit(&self, job: Job) -> bool {
-        self.jobs.try_send(job).is_ok()
+    pub(super) fn submit(&self, job: Job) -> bool {
+        let queue = if job.sighting.is_foreign() { &self.foreign } else { &self.files };
+        queue.try_send(job).is_ok()
     }
 
     /// What has been finished since the last call.
-    #[must_use]
-    pub fn finished(&self) -> Vec<Finished> {
-        self.finished.try_iter().collect()
+    pub(super) fn finished(&self) -> impl Iterator<Item = Finished> + '_ {
+        self.finished.try_iter()
     }
 }
 
-/// Reads the running image, or where its process is gone the same file by its path.
-fn read(job: &Job, proc: &Proc, options: Options) -> Result<Digest, Reason> {
-    let missing = match running(job, proc, options) {
-        Ok(hashes) => return Ok(Digest { hashes, source: HashSource::Exe }),
-        Err(reason) => reason,
-    };
-    let path = job.candidate.path.as_ref().ok_or(missing)?;
-    let path = Path::new(OsStr::from_bytes(path));
-    // Another file of that name is no answer: what is missing is the image.
-    let file = open_if_same(path, &job.file).ok_or(missing)?;
-    let hashes = hash::digest(file, &job.file, options, || false).map_err(|_| missing)?;
-    Ok(Digest { hashes, source: HashSource::Path })
-}
-
-/// Looks what is at the path before it is opened: in the place of the image there may be a FIFO that never answers, or a
-/// device that acts when it is opened.
-fn open_if_same(path: &Path, expected: &FileIdentity) -> Option<File> {
-    let found =
-        rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    let found = File::from(found);
-    if !hash::is_untouched(&found, expected) {
-        return None;
+impl Bench {
+    /// Starts threads that take jobs from one queue.
+    fn serve(self, threads: usize) -> SyncSender<Job> {
+        let (jobs, queue) = mpsc::sync_channel(QUEUE);
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..threads {
+            let (bench, queue) = (self.clone(), queue.clone());
+            thread::spawn(move || bench.work(&queue));
+        }
+        jobs
     }
-    File::open(format!("/proc/self/fd/{}", found.as_raw_fd())).ok()
+
+    fn work(&self, queue: &Mutex<Receiver<Job>>) {
+        if let Err(error) = idle_io_priority() {
+            tracing::debug!("files are read at the ordinary priority: {error}");
+        }
+        let mut namespaces = Namespaces::default();
+        // A thread waits with the lock held; the others wait for the lock. A poisoned one means that a thread panicked
+        // while it waited, which it cannot.
+        while let Ok(job) = queue.lock().map_err(drop).and_then(|queue| queue.recv().map_err(drop)) {
+            let result = sources::read(&job, &self.proc, &mut namespaces, self.closed_to_writers);
+            if self.done.send((job.key, result)).is_err() {
+                return;
+            }
+            self.waker.wake();
+        }
+    }
 }
 
-fn running(job: &Job, proc: &Proc, options: Options) -> Result<Hashes, Reason> {
-    let process = proc.process(job.candidate.tgid, Some(job.candidate.start)).map_err(image::reason)?;
-    let file = process.open_exe().map_err(image::reason)?;
-    let still_runs = || process.image().is_ok_and(|image| image.stat.st_ino == job.file.inode);
-    hash::digest(file, &job.file, options, still_runs).map_err(|error| error.reason())
+fn release() -> String {
+    // Where it is not told, it is not one of the two.
+    std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default()
+}
+
+/// Whether the kernel refuses to open a file for writing while it runs (`ETXTBSY`). All do but Linux 6.11 and some of 6.12:
+/// commit 2a010c412853 let writers in, 3b832035387f closed the door again.
+fn closed_to_writers(release: &str) -> bool {
+    let mut numbers = release.split(['.', '-']);
+    let (major, minor) = (numbers.next(), numbers.next());
+    if !(major == Some("6") && matches!(minor, Some("11" | "12"))) {
+        return true;
+    }
+    // The agent runs, so its own file shows it. Where writing is refused for another reason, nothing is known.
+    let own = std::fs::File::options().write(true).open("/proc/self/exe");
+    own.is_err_and(|error| error.kind() == std::io::ErrorKind::ExecutableFileBusy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::closed_to_writers;
+
+    #[test]
+    fn a_file_that_runs_is_closed_to_writers_before_6_11_and_after_6_12() {
+        assert!(closed_to_writers("5.10.0-41-amd64\n"));
+        assert!(closed_to_writers("6.1.0\n"));
+        assert!(closed_to_writers("6.18.44\n"));
+        assert!(closed_to_writers("16.11.1\n"));
+    }
 }

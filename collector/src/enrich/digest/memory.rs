@@ -1,0 +1,133 @@
+//! The image of a process as it is mapped, where its file cannot be opened: one of FUSE that root may not enter, or one
+//! that a disk no longer gives.
+//!
+//! What is hashed is the file, byte for byte from its beginning to its end, put together from the mappings of exactly that
+//! file (device and inode number, as the kernel side tells them) of which the process has changed no page. A mapping
+//! with a page of its own (relocated data, a breakpoint, code that was written over) is not the file any more and is left
+//! out. Where the rest does not cover the file there is no digest: one of a part of the image would be taken for the
+//! file's. A linker puts symbols and section headers behind all that is mapped, so most images have a digest only
+//! where the file can be opened.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    os::unix::fs::FileExt as _,
+};
+
+use super::{Algorithms, hash, sighting::Sighting};
+use crate::{
+    event::Hashes,
+    procfs::{ProcFile, ProcessDir, mapping::Part, mapping::unchanged_parts},
+};
+
+/// Most bytes of smaps that are read: some 700 for each mapping.
+const SMAPS_MAX: usize = 16 << 20;
+
+/// The digests of the mapped image; `None` where the mappings do not have all of the file.
+pub(super) fn dump(process: &ProcessDir, sighting: &Sighting, algorithms: Algorithms) -> Option<Hashes> {
+    // Opened first: it stays with this address space, and gives nothing any more once the process runs another image.
+    let memory = process.open_memory().ok()?;
+    let parts = parts(process, sighting)?;
+    let size = sighting.file.size;
+    let mut image = Image { memory, parts: &parts, place: 0, size };
+    let (hashes, len) = hash::hash(&mut image, algorithms, size).ok()?;
+    // Asked again: a page that was changed while it was read has left the list.
+    let unchanged = self::parts(process, sighting)? == parts;
+    (len == size && unchanged).then_some(hashes)
+}
+
+fn parts(process: &ProcessDir, sighting: &Sighting) -> Option<Vec<Part>> {
+    let mut smaps = Vec::new();
+    let read = process.read_into(ProcFile::Smaps, &mut smaps, SMAPS_MAX).ok()?;
+    (!read.truncated).then(|| unchanged_parts(&smaps, sighting.file.device, sighting.file.inode)).flatten()
+}
+
+/// The file, as its mapped parts have it.
+struct Image<'a> {
+    memory: File,
+    parts: &'a [Part],
+    place: u64,
+    size: u64,
+}
+
+impl Read for Image<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.place >= self.size {
+            return Ok(0);
+        }
+        let has = |part: &&Part| (part.offset..part.offset.saturating_add(part.len)).contains(&self.place);
+        let part = self.parts.iter().find(has).ok_or(io::ErrorKind::UnexpectedEof)?;
+        let into = self.place - part.offset;
+        // Behind the end of the file its last page is zeroes, or what the process has put there.
+        let left = (part.len - into).min(self.size - self.place);
+        let len = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let buffer = buffer.get_mut(..len).unwrap_or_default();
+        match self.memory.read_at(buffer, part.address.saturating_add(into))? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            len => {
+                self.place = self.place.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
+                Ok(len)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write as _;
+
+    use super::*;
+
+    /// A file of `len` letters as its parts have it: each begins in the memory where it begins in the file.
+    #[track_caller]
+    fn check(len: u64, parts: &[(u64, u64)], whole: bool) {
+        let letters: Vec<u8> = (b'a'..=b'z').cycle().take(64).collect();
+        let mut memory = tempfile::tempfile().unwrap();
+        memory.write_all(&letters).unwrap();
+        let parts: Vec<_> =
+            parts.iter().map(|&(offset, len)| Part { address: offset, offset, len }).collect();
+        let mut image = Image { memory, parts: &parts, place: 0, size: len };
+        let mut bytes = Vec::new();
+        assert_eq!(image.read_to_end(&mut bytes).is_ok(), whole);
+        if whole {
+            assert_eq!(bytes, letters[..usize::try_from(len).unwrap()]);
+        }
+    }
+
+    #[test]
+    fn the_parts_may_overlap_and_end_behind_the_file() {
+        check(40, &[(0, 32), (16, 48)], true);
+        check(40, &[(0, 64)], true);
+    }
+
+    #[test]
+    fn a_file_with_a_hole_in_its_mappings_is_not_whole() {
+        check(40, &[(0, 16), (32, 32)], false);
+        check(40, &[(16, 48)], false);
+        check(40, &[(0, 32)], false);
+        check(40, &[], false);
+    }
+
+    #[test]
+    fn memory_that_is_gone_gives_no_digest_of_nothing() {
+        let parts = [Part { address: 4096, offset: 0, len: 64 }];
+        let mut image = Image { memory: tempfile::tempfile().unwrap(), parts: &parts, place: 0, size: 64 };
+        assert!(image.read_to_end(&mut Vec::new()).is_err());
+    }
+
+    #[test]
+    fn an_image_with_relocated_data_and_symbols_behind_it_is_not_whole() {
+        let process = crate::procfs::Proc::live().unwrap().process(std::process::id(), None).unwrap();
+        let stat = process.image().unwrap().stat;
+        let file = collector_common::FileIdentity {
+            device: (rustix::fs::major(stat.st_dev) << 20) | rustix::fs::minor(stat.st_dev),
+            inode: stat.st_ino,
+            size: fs::metadata("/proc/self/exe").unwrap().len(),
+            ..Default::default()
+        };
+        let sighting = Sighting::new(file, 0, crate::event::Timestamp(0));
+        assert!(parts(&process, &sighting).is_some_and(|parts| !parts.is_empty()));
+        assert!(dump(&process, &sighting, Algorithms::ALL).is_none());
+    }
+}
