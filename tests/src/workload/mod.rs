@@ -1,8 +1,10 @@
 //! Processes and connections of a test's own making.
 
+pub mod fuse;
 pub mod images;
 pub mod kinds;
 pub mod listeners;
+pub mod mounts;
 pub mod netns;
 pub mod reap;
 pub mod spawn;

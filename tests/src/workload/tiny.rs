@@ -75,13 +75,34 @@ const CODE: [u32; 29] = [
     0x5280_1fe0, 0x17ff_fff1,                           //    mov w0,#255; b 3b
 ];
 
-fn code() -> Vec<u8> {
-    CODE.iter().flat_map(|part| part.to_le_bytes()).collect()
-}
+/// pause(2), and again: what is killed at the end.
+#[cfg(target_arch = "x86_64")]
+const SLEEP: [u8; 9] = [
+    0xb8, 0x22, 0x00, 0x00, 0x00, // 1: mov eax, SYS_pause
+    0x0f, 0x05, //                     syscall
+    0xeb, 0xf7, //                     jmp 1b
+];
+
+/// ppoll(2) of nothing without an end.
+#[cfg(target_arch = "aarch64")]
+#[rustfmt::skip]
+const SLEEP: [u32; 8] = [
+    0xd280_0000, 0xd280_0001, 0xd280_0002, 0xd280_0003, // 1: mov x0,#0; mov x1,#0; mov x2,#0; mov x3,#0
+    0xd280_0004, 0xd280_0928, 0xd400_0001, 0x17ff_fff9, //    mov x4,#0; mov x8,#SYS_ppoll; svc #0; b 1b
+];
 
 /// The bytes of the image, with `trailer` after them, which is not loaded and changes nothing but the digests.
 pub fn image(trailer: &str) -> Vec<u8> {
-    let code = code();
+    elf(CODE.iter().flat_map(|part| part.to_le_bytes()).collect(), trailer)
+}
+
+/// The bytes of an image that does nothing until it is killed. All of it is mapped, where the trailer does not fill
+/// its page.
+pub fn sleeper(trailer: &str) -> Vec<u8> {
+    elf(SLEEP.iter().flat_map(|part| part.to_le_bytes()).collect(), trailer)
+}
+
+fn elf(code: Vec<u8>, trailer: &str) -> Vec<u8> {
     let len = HEADERS_LEN + u64::try_from(code.len()).unwrap();
     let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
     bytes.resize(16, 0);
