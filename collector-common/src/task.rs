@@ -8,7 +8,7 @@ use crate::{COMM_LEN, RecordHeader};
 pub const PF_KTHREAD: u32 = 0x0020_0000;
 
 /// `task->cred`: ids in the initial user namespace.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Credentials {
     /// Real user id.
@@ -72,7 +72,7 @@ const _: () = assert!(size_of::<TaskState>() == 120);
 
 /// Inode numbers of the namespaces a task is in, beside [`TaskState::net_namespace`]; 0 where the kernel has no such
 /// namespace.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Namespaces {
     /// Mount namespace.

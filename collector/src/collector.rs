@@ -15,11 +15,15 @@ use tokio::sync::mpsc;
 
 use crate::{
     config::Config,
+    encode::Encoding,
     enrich::{Enricher, cgroup::Cgroups, digest::Digests},
     event::{Action, Agent, AgentKind, Event},
     load::{self, LoadError, Loaded},
     machine::Machine,
-    pipeline::{self, Pipeline, Stopper},
+    pipeline::{
+        self, Pipeline, Stopper,
+        outlet::{self, Lines, Outlet},
+    },
     procfs::{OpenProcError, Proc},
     reload::{Changes, Reloader},
     source::{
@@ -33,6 +37,8 @@ use crate::{
 
 /// Events in the channel between the agent's thread and whoever takes them. What waits beyond them is in the queue.
 const CHANNEL: usize = 1024;
+/// Batches of lines in that channel.
+const LINES: usize = 8;
 
 /// Why the agent did not start.
 #[derive(Debug, thiserror::Error)]
@@ -72,10 +78,12 @@ pub enum StartError {
 /// # }
 /// ```
 ///
+/// Where lines are wanted in the place of events, [`Builder::start_lines`] makes a stream of these, for less.
+///
 /// Dropping it detaches the programs.
 #[derive(Debug)]
-pub struct Collector {
-    events: mpsc::Receiver<Event>,
+pub struct Collector<T = Event> {
+    items: mpsc::Receiver<T>,
     stopper: Stopper,
     reloader: Reloader,
     thread: Option<JoinHandle<()>>,
@@ -127,6 +135,30 @@ impl Builder {
 
     /// Loads and attaches the programs, and starts.
     pub fn start(self) -> Result<Collector, StartError> {
+        self.live()?.events()
+    }
+
+    /// The same with each event as a line in each of these encodings.
+    pub fn start_lines(self, encodings: Vec<Encoding>) -> Result<Collector<Lines>, StartError> {
+        self.live()?.lines(encodings)
+    }
+
+    /// Takes the records out of a recording. /proc of the machine that it was made on is gone: what would have come from
+    /// there is missing, unless [`Builder::proc`] gives it.
+    pub fn replay(self, recording: &Path) -> Result<Collector, StartError> {
+        self.recorded(recording)?.events()
+    }
+
+    /// The same with each event as a line in each of these encodings.
+    pub fn replay_lines(
+        self,
+        recording: &Path,
+        encodings: Vec<Encoding>,
+    ) -> Result<Collector<Lines>, StartError> {
+        self.recorded(recording)?.lines(encodings)
+    }
+
+    fn live(self) -> Result<Prepared, StartError> {
         let proc = Arc::new(Proc::live()?);
         let mixed = load::find_cgroup2().is_some_and(|mount| mount.is_mixed_with_v1());
         let machine = Machine::this(&proc, mixed);
@@ -142,12 +174,10 @@ impl Builder {
             Some(path) => Box::new(Recorder::create(ring, path, &machine)?),
             None => Box::new(ring),
         };
-        self.launch(source, machine, proc, agent, true)
+        Ok(Prepared { config: self.config, source, machine, proc, agent, live: true })
     }
 
-    /// Takes the records out of a recording. /proc of the machine that it was made on is gone: what would have come from
-    /// there is missing, unless [`Builder::proc`] gives it.
-    pub fn replay(self, recording: &Path) -> Result<Collector, StartError> {
+    fn recorded(self, recording: &Path) -> Result<Prepared, StartError> {
         let recording = Recording::open(recording)?;
         let machine = recording.machine().clone();
         let proc = Arc::new(self.proc.as_deref().map_or_else(|| Ok(Proc::nowhere()), Proc::at)?);
@@ -159,10 +189,11 @@ impl Builder {
             hooks: vec!["replay".to_owned()],
             degraded: BTreeMap::default(),
         };
-        let mut this = self;
+        let mut config = self.config;
         // The files of the machine that was recorded are not those of this one.
-        this.config.checksums.algorithms.clear();
-        this.launch(Box::new(Replay::new(recording)), machine, proc, agent, false)
+        config.checksums.algorithms.clear();
+        let source = Box::new(Replay::new(recording));
+        Ok(Prepared { config, source, machine, proc, agent, live: false })
     }
 
     /// Connections that cannot be watched are a degraded feature, unless nothing else was asked for.
@@ -174,19 +205,37 @@ impl Builder {
             Some(_) | None => Ok(()),
         }
     }
+}
 
-    fn launch(
+/// All that the agent's thread needs but for where its events go.
+struct Prepared {
+    config: Config,
+    source: Box<dyn RecordSource>,
+    machine: Machine,
+    proc: Arc<Proc>,
+    agent: Agent,
+    live: bool,
+}
+
+impl Prepared {
+    fn events(self) -> Result<Collector, StartError> {
+        let (sender, items) = mpsc::channel(CHANNEL);
+        self.launch(Box::new(outlet::Events::into_channel(sender)), items)
+    }
+
+    fn lines(self, encodings: Vec<Encoding>) -> Result<Collector<Lines>, StartError> {
+        let (sender, items) = mpsc::channel(LINES);
+        self.launch(Box::new(outlet::Encoder::into_channel(sender, encodings)), items)
+    }
+
+    fn launch<T>(
         self,
-        source: Box<dyn RecordSource>,
-        machine: Machine,
-        proc: Arc<Proc>,
-        agent: Agent,
-        live: bool,
-    ) -> Result<Collector, StartError> {
+        outlet: Box<dyn Outlet>,
+        items: mpsc::Receiver<T>,
+    ) -> Result<Collector<T>, StartError> {
+        let Self { config, source, machine, proc, agent, live } = self;
         let waker = Waker::new().map_err(|errno| StartError::Thread(errno.into()))?;
         let stopper = Stopper::new(waker.clone());
-        let (sender, events) = mpsc::channel(CHANNEL);
-        let config = self.config;
         let asked = stopper.clone();
         let changes = Changes::new(waker.clone());
         let reloader = Reloader::new(config.clone(), changes.clone());
@@ -195,19 +244,23 @@ impl Builder {
                 load::find_cgroup2().filter(|_| live).and_then(|mount| Cgroups::new(mount.path()).ok());
             let started_ns = machine.started_ns;
             let boot = machine.host.boot.as_ref().map_or("", |boot| boot.id.as_str());
-            let id_prefix = format!("{boot}:{}", machine.started_ns);
+            let run_id = format!("{boot}:{}", machine.started_ns).into();
             let enricher = Enricher::new(machine, proc.clone(), cgroups, config.enrich());
             let mut digests = Digests::new(config.digest(), &proc, &waker);
             if live {
                 digests.follow(changes);
             }
-            let options = pipeline::Options { actions: config.actions(), queue: config.queue.events, live };
-            Pipeline::new(source, enricher, digests, options, sender, asked, id_prefix)
-                .run(agent, started_ns);
+            let options = pipeline::Options {
+                actions: config.actions(),
+                queue: config.queue.events,
+                ring_bytes: usize::try_from(config.ring.bytes).unwrap_or(0),
+                live,
+            };
+            Pipeline::new(source, enricher, digests, options, outlet, asked, run_id).run(agent, started_ns);
         };
         let thread =
             thread::Builder::new().name("collector".to_owned()).spawn(run).map_err(StartError::Thread)?;
-        Ok(Collector { events, stopper, reloader, thread: Some(thread) })
+        Ok(Collector { items, stopper, reloader, thread: Some(thread) })
     }
 }
 
@@ -231,7 +284,9 @@ impl Collector {
     pub fn builder() -> Builder {
         Builder::default()
     }
+}
 
+impl<T> Collector<T> {
     /// Ends the stream from anywhere: what has begun still comes, then `agent-stop`, then nothing more.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
@@ -244,25 +299,25 @@ impl Collector {
         self.reloader.clone()
     }
 
-    /// Waits for events on this thread, up to `most` of them; none means that the stream has ended. For programs without
-    /// an async runtime; panics when it is called from inside one.
-    pub fn wait(&mut self, events: &mut Vec<Event>, most: usize) -> usize {
-        self.events.blocking_recv_many(events, most)
+    /// Waits for the next of the stream on this thread; `None` means that it has ended. For programs without an async
+    /// runtime; panics when it is called from inside one.
+    pub fn wait(&mut self) -> Option<T> {
+        self.items.blocking_recv()
     }
 }
 
-impl Stream for Collector {
-    type Item = Event;
+impl<T> Stream for Collector<T> {
+    type Item = T;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
-        self.events.poll_recv(context)
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        self.items.poll_recv(context)
     }
 }
 
-impl Drop for Collector {
+impl<T> Drop for Collector<T> {
     fn drop(&mut self) {
         self.stopper.stop();
-        self.events.close();
+        self.items.close();
         if let Some(thread) = self.thread.take() {
             // It only fails where the thread panicked, which the panic has told.
             let _ = thread.join();

@@ -363,6 +363,7 @@ impl Config {
             },
             ancestors: self.processes.ancestors,
             redactor: Redactor::new(self.redaction.mode, &self.redaction.names, &self.redaction.allow),
+            actions: self.actions(),
         }
     }
 

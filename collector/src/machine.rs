@@ -1,6 +1,6 @@
 //! Facts of the machine and of this run that do not change: read once, or taken from a recording.
 
-use std::{fs, sync::Arc};
+use std::fs;
 
 use rustix::system::uname;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     clock::{WallClock, boottime_ns},
-    event::{Host, HostBoot},
+    event::{Host, HostBoot, Shared},
     procfs::{Namespace, Proc},
 };
 
@@ -66,8 +66,8 @@ impl Machine {
 
     /// `host.*`, to be shared by all records.
     #[must_use]
-    pub fn shared_host(&self) -> Arc<Host> {
-        Arc::new(self.host.clone())
+    pub fn shared_host(&self) -> Shared<Host> {
+        self.host.clone().into()
     }
 }
 

@@ -47,7 +47,9 @@ fn act(command: Command) -> anyhow::Result<ExitCode> {
             let config = stream.config()?;
             log_to_stderr(&config)?;
             let outputs = output::open(&config)?;
-            output::write(Collector::builder().config(config).replay(&file)?, outputs, None)
+            let encodings = output::encodings(&outputs);
+            let collector = Collector::builder().config(config).replay_lines(&file, encodings)?;
+            output::write(collector, outputs, None)
         }
         Command::Schema => print(|out| {
             serde_json::to_writer_pretty(&mut *out, &event::json_schema())?;
@@ -72,7 +74,7 @@ fn watch(run: &Run) -> anyhow::Result<ExitCode> {
     if let Some(path) = &run.record {
         builder = builder.record(path);
     }
-    let collector = builder.start()?;
+    let collector = builder.start_lines(output::encodings(&outputs))?;
     let reload = run.stream.config.is_some().then(|| reload(run.clone(), collector.reloader()));
     output::write(collector, outputs, reload)
 }

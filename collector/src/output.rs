@@ -11,14 +11,14 @@ use anyhow::Context as _;
 use collector::{
     Collector,
     config::Config,
-    event::{Action, Event},
+    encode::Encoding,
+    event::Action,
+    pipeline::outlet::Lines,
     sinks::{Sink, SinkError},
 };
 
 use crate::signals::{self, Reload};
 
-/// Events that are taken at a time.
-const BATCH: usize = 512;
 /// How often a full disk is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -31,41 +31,31 @@ pub(crate) fn open(config: &Config) -> anyhow::Result<Vec<Sink>> {
         .collect()
 }
 
-/// Writes the stream to its end. A closed pipe ends it quietly.
+/// How each of the outputs wants its lines.
+pub(crate) fn encodings(outputs: &[Sink]) -> Vec<Encoding> {
+    outputs.iter().map(Sink::encoding).collect()
+}
+
+/// Writes the stream to its end: lines in the [`encodings`] of the outputs. A closed pipe ends it quietly.
 pub(crate) fn write(
-    mut collector: Collector,
+    mut collector: Collector<Lines>,
     mut outputs: Vec<Sink>,
     reload: Option<Reload>,
 ) -> anyhow::Result<ExitCode> {
     let stopping = signals::follow(collector.stopper(), reload).context("cannot wait for signals")?;
-    let mut events = Vec::with_capacity(BATCH);
     let mut last = None;
-    while collector.wait(&mut events, BATCH) > 0 {
-        last = events.last().map(Event::action);
-        match write_batch(&mut events, &mut outputs, &stopping) {
-            Ok(()) => {}
-            Err(SinkError::Closed { .. }) => return Ok(ExitCode::SUCCESS),
-            Err(error) => return Err(error.into()),
+    while let Some(lines) = collector.wait() {
+        last = Some(lines.last);
+        for (sink, encoded) in outputs.iter_mut().zip(&lines.encoded) {
+            match patiently(sink.take(encoded), sink, &stopping) {
+                Ok(()) => {}
+                Err(SinkError::Closed { .. }) => return Ok(ExitCode::SUCCESS),
+                Err(error) => return Err(error.into()),
+            }
         }
     }
     anyhow::ensure!(last == Some(Action::AgentStop), "the agent's thread ended before its time");
     Ok(ExitCode::SUCCESS)
-}
-
-fn write_batch(
-    events: &mut Vec<Event>,
-    outputs: &mut [Sink],
-    stopping: &AtomicBool,
-) -> Result<(), SinkError> {
-    for event in events.drain(..) {
-        for sink in &mut *outputs {
-            patiently(sink.take(&event), sink, stopping)?;
-        }
-    }
-    for sink in outputs {
-        patiently(sink.flush(), sink, stopping)?;
-    }
-    Ok(())
 }
 
 /// Waits for a full disk to have room again; meanwhile the agent's queue fills, and what is lost beyond it is counted

@@ -186,14 +186,13 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use super::encode;
-    use crate::event::{Action, Event, Exit, Parent, Process, Timestamp};
+    use crate::event::{Action, Event, Exit, Parent, Process, Shared, Timestamp};
 
     #[track_caller]
     fn check(process: Process, action: Action, expected: &str) {
-        let mut event = Event::new(action, Timestamp(45_296_789_000_000), Arc::default());
+        let mut event = Event::new(action, Timestamp(45_296_789_000_000), Shared::default());
         event.process = Some(Box::new(process));
         let mut line = Vec::new();
         encode(&event, false, &mut line);
@@ -204,7 +203,7 @@ mod tests {
         Process {
             pid: Some(7),
             comm: Some("sh".into()),
-            parent: Some(Parent { pid: Some(1), ..Parent::default() }),
+            parent: Some(Parent { pid: Some(1), ..Parent::default() }.into()),
             ..Process::default()
         }
     }

@@ -15,11 +15,20 @@ pub enum Format {
     Compact,
 }
 
-/// Appends `event` and a newline to `line`. Colours are for the compact format alone.
-pub fn encode(event: &Event, format: Format, colour: bool, line: &mut Vec<u8>) {
-    match format {
-        Format::Json => json::encode(event, line),
-        Format::Compact => compact::encode(event, colour, line),
+/// How an event becomes a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encoding {
+    /// The format.
+    pub format: Format,
+    /// With colours, which the compact format alone has.
+    pub colour: bool,
+}
+
+/// Appends `event` and a newline to `lines`.
+pub fn encode(event: &Event, encoding: Encoding, lines: &mut Vec<u8>) {
+    match encoding.format {
+        Format::Json => json::encode(event, lines),
+        Format::Compact => compact::encode(event, encoding.colour, lines),
     }
-    line.push(b'\n');
+    lines.push(b'\n');
 }

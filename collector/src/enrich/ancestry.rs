@@ -1,6 +1,6 @@
 //! Where a process comes from: its parent and all above, at the moment of the event.
 
-use std::{collections::HashSet, rc::Rc, sync::Arc, time::Instant};
+use std::{collections::HashSet, rc::Rc, time::Instant};
 
 use collector_common::TaskState;
 
@@ -8,11 +8,11 @@ use super::{
     Draft, Enricher, found,
     image::{self, Image},
     open, parent_of,
-    process::{self, Fields, Process},
+    process::{Fields, Process},
 };
 use crate::{
     clock::boottime_ns,
-    event::{self, Action, Event, Timestamp},
+    event::{self, Action, Event, Shared, Timestamp},
     known::{Known, Reason},
     process::{KernelTimeNs, ProcessKey, Tgid},
     procfs::StartTicks,
@@ -39,7 +39,7 @@ impl Enricher {
         // Afterwards it is in the table, if it can be found at all and there is room.
         written.parent = Some(match self.adopt(parent) {
             Ok(known) => fields.parent(parent, &known),
-            Err(reason) => fields.strange_parent(parent, self.clock.wall(parent.start.0), reason),
+            Err(reason) => fields.strange_parent(parent, self.clock.wall(parent.start.0), reason).into(),
         });
         let mut ancestors = Vec::new();
         let mut next = Some(parent);
@@ -52,11 +52,12 @@ impl Enricher {
             let _ = self.adopt(ancestor);
             let Some(entry) = self.table.get(ancestor) else {
                 // Its own parent is not known either.
-                ancestors.push(event::Ancestor {
+                let unknown = event::Ancestor {
                     pid: Some(ancestor.tgid.0),
                     start: Some(self.clock.wall(ancestor.start.0)),
                     ..event::Ancestor::default()
-                });
+                };
+                ancestors.push(unknown.into());
                 Fields { capture: &mut event.capture, inherited: false }
                     .missing("process.ancestors", Reason::Exited);
                 break;
@@ -65,7 +66,7 @@ impl Enricher {
                 Fields { capture: &mut event.capture, inherited: false }
                     .missing(format!("process.ancestors[{}].executable", ancestors.len()), reason);
             }
-            ancestors.push(ancestor_fields(ancestor, &entry.process));
+            ancestors.push(entry.process.as_ancestor(ancestor));
             next = self.table.parent(ancestor);
         }
         written.ancestors = Some(ancestors);
@@ -88,7 +89,7 @@ impl Enricher {
 
     /// The process, from the table or, where that does not know it, from /proc. What is not found is looked for again at
     /// its next event: it is rare, and costs an open that fails.
-    pub(super) fn adopt(&mut self, key: ProcessKey) -> Result<Process, Reason> {
+    pub(super) fn adopt(&mut self, key: ProcessKey) -> Result<Rc<Process>, Reason> {
         if let Some(entry) = self.table.get(key) {
             return Ok(entry.process.clone());
         }
@@ -104,10 +105,10 @@ impl Enricher {
         let parent = self.table.get(parent_of(&task.state));
         task.parent_flags = parent.map_or(0, |parent| parent.process.task.state.flags);
         let image = self.found_in_proc(&task).0;
-        let mut process = self.insert(&task, Rc::new(image), None, key.start.0);
-        process.adopted = true;
+        let process = self.insert(&task, Rc::new(image), None, key.start.0);
+        let process = Rc::new(Process { adopted: true, ..(*process).clone() });
         if let Some(kept) = self.table.get_mut(key) {
-            kept.adopted = true;
+            *kept = process.clone();
         }
         Ok(process)
     }
@@ -149,6 +150,9 @@ impl Enricher {
         let start = told.unwrap_or_else(|| KernelTimeNs::from_ticks(process.start()));
         let key = ProcessKey { tgid, start };
         let found = self.adopt(key).ok()?;
+        if !self.wants(Action::Snapshot) {
+            return None;
+        }
         let (_, env) = self.found_in_proc(&found.task);
         let mut draft = self.draft(Action::Snapshot, boottime_ns());
         let state = found.task.state;
@@ -158,30 +162,17 @@ impl Enricher {
     }
 }
 
-fn executable(process: &Process) -> Option<Arc<str>> {
-    process.image.executable.value().map(|path| path.shown().clone())
-}
-
 impl Fields<'_> {
     /// `process.parent`. Where its fields came from stands on its own records.
-    fn parent(&mut self, key: ProcessKey, process: &Process) -> event::Parent {
+    fn parent(&mut self, key: ProcessKey, process: &Process) -> Shared<event::Parent> {
         let Image { executable, args, .. } = &*process.image;
         if let Some(exact) = executable.value().and_then(Text::inexact) {
             self.exact("process.parent.executable".to_owned(), exact);
         }
         self.of_args("process.parent.args", args);
-        let args = self.value("process.parent.args", args).map(|args| args.shown.clone());
-        let executable = self.value("process.parent.executable", executable).map(|path| path.shown().clone());
-        event::Parent {
-            pid: Some(key.tgid.0),
-            entity_id: Some(process.entity_id.clone()),
-            exec_id: Some(process.exec_id.clone()),
-            name: executable.as_deref().map(process::last_part),
-            comm: Some(process.comm.clone()),
-            executable,
-            args,
-            start: Some(process.start),
-        }
+        self.value("process.parent.args", args);
+        self.value("process.parent.executable", executable);
+        process.as_parent(key)
     }
 
     /// Of a parent that is neither in the table nor in /proc.
@@ -190,15 +181,5 @@ impl Fields<'_> {
             self.missing(format!("process.parent.{name}"), reason);
         }
         event::Parent { pid: Some(key.tgid.0), start: Some(start), ..event::Parent::default() }
-    }
-}
-
-fn ancestor_fields(key: ProcessKey, process: &Process) -> event::Ancestor {
-    event::Ancestor {
-        pid: Some(key.tgid.0),
-        entity_id: Some(process.entity_id.clone()),
-        comm: Some(process.comm.clone()),
-        executable: executable(process),
-        start: Some(process.start),
     }
 }

@@ -1,5 +1,7 @@
 //! Names of capabilities: `include/uapi/linux/capability.h`.
 
+use std::borrow::Cow;
+
 /// Names by number.
 const NAMES: [&str; 41] = [
     "CAP_CHOWN",
@@ -48,12 +50,12 @@ const NAMES: [&str; 41] = [
 /// Names of the capabilities in a set, in the order of their numbers. One that is newer than this table is told by its
 /// number: `CAP_41`.
 #[must_use]
-pub(super) fn capability_names(set: u64) -> Vec<String> {
+pub(super) fn capability_names(set: u64) -> Vec<Cow<'static, str>> {
     (0..u64::BITS)
         .filter(|bit| set & (1 << bit) != 0)
         .map(|bit| {
             let name = usize::try_from(bit).ok().and_then(|bit| NAMES.get(bit));
-            name.map_or_else(|| format!("CAP_{bit}"), |&name| name.to_owned())
+            name.map_or_else(|| format!("CAP_{bit}").into(), |&name| name.into())
         })
         .collect()
 }

@@ -15,7 +15,7 @@ use crate::sys::{open_by_kernfs_id, path_of};
 
 /// Groups whose paths are kept. A node of Kubernetes has some hundreds; a host that starts a unit for each job has more,
 /// and then the oldest is asked for again.
-const CAPACITY: usize = 4096;
+pub(super) const CAPACITY: usize = 4096;
 
 /// `CGROUP2_SUPER_MAGIC` of include/uapi/linux/magic.h.
 const CGROUP2_MAGIC: FsWord = 0x6367_7270;

@@ -20,15 +20,21 @@ use crate::{
 };
 
 impl Enricher {
-    pub(super) fn connect(&mut self, connect: &ConnectRecord, now: Instant) -> Draft {
-        let mut draft = self.draft(Action::Connect, connect.header.time_ns);
+    pub(super) fn connect(&mut self, connect: &ConnectRecord, now: Instant) -> Option<Draft> {
         let process = self.known(&connect.task);
+        if !self.wants(Action::Connect) {
+            return None;
+        }
+        let mut draft = self.draft(Action::Connect, connect.header.time_ns);
         self.describe(&mut draft, &process, &connect.task, now);
         describe_ends(&mut draft.event, &connect.endpoints, connect.cookie, &connect.task);
-        draft
+        Some(draft)
     }
 
-    pub(super) fn connect_result(&mut self, result: &ConnectResultRecord, now: Instant) -> Draft {
+    pub(super) fn connect_result(&mut self, result: &ConnectResultRecord, now: Instant) -> Option<Draft> {
+        if !self.wants(Action::ConnectResult) {
+            return None;
+        }
         let mut draft = self.draft(Action::ConnectResult, result.header.time_ns);
         // The record has the task as it was at the connect: it tells the table nothing new.
         let process = self.adopt(key_of(&result.task));
@@ -41,7 +47,7 @@ impl Enricher {
         event.error = (result.error != 0).then(|| event::Error {
             code: errno_name(result.error).map_or_else(|| format!("errno {}", result.error), str::to_owned),
         });
-        draft
+        Some(draft)
     }
 }
 

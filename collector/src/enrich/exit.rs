@@ -20,6 +20,9 @@ impl Enricher {
             // Below 6.16 two threads that end at once may both take themselves for the last.
             return None;
         }
+        if !self.wants(Action::Exit) {
+            return None;
+        }
         let mut draft = self.draft(Action::Exit, exit.header.time_ns);
         self.describe(&mut draft, &process, &exit.task, now);
         if let Some(process) = &mut draft.event.process {

@@ -1,16 +1,21 @@
 //! What a process runs: made once for each exec, shared by all that it forks.
 
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Component, Path, PathBuf};
+use std::{
+    borrow::Cow,
+    os::unix::ffi::OsStrExt as _,
+    path::{Component, Path, PathBuf},
+    rc::Rc,
+    sync::Arc,
+};
 
 use collector_common::{FileIdentity, NAME_MAX, PATH_MAX};
-
 use rustix::io::Errno;
 
-use super::{args::Args, redact::Redactor};
+use super::{args::Args, parts::Parts, redact::Redactor};
 use crate::{
     clock::boottime_ns,
     decode::{Bytes, Exec},
+    event::Shared,
     known::{Known, Origin, Reason},
     procfs::{self, ProcFile, ProcessDir, ReadError, split_nul},
     text::Text,
@@ -26,6 +31,8 @@ const MEMFD: &[u8] = b"/memfd:";
 pub(super) struct Image {
     /// Path of the file that runs.
     pub executable: Known<Text>,
+    /// The last part of it.
+    pub name: Option<Arc<str>>,
     /// Identity of that file.
     pub file: Known<FileIdentity>,
     /// When that was told, in nanoseconds since boot: at the exec, or when /proc was asked.
@@ -38,14 +45,16 @@ pub(super) struct Image {
     pub cwd: Known<Text>,
 }
 
-/// The environment, in order. It is on the exec's own record and not kept.
-pub(super) type Env = Known<Variables>;
+/// The environment, in order. It is on the exec's own record, and the process does not keep it.
+pub(super) type Env = Known<Rc<Variables>>;
 
 /// Variables of the environment.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Variables {
     /// Each, as it is shown.
-    pub(super) list: Vec<Text>,
+    pub(super) shown: Shared<Vec<Arc<str>>>,
+    /// Variables that are shown otherwise than they are: their places and exact bytes.
+    pub(super) inexact: Vec<(usize, Box<[u8]>)>,
     /// Places of those whose value was hidden.
     pub(super) redacted: Vec<usize>,
 }
@@ -55,6 +64,7 @@ impl Image {
     pub(super) fn unknown(reason: Reason) -> Self {
         Self {
             executable: Known::Missing(reason),
+            name: None,
             file: Known::Missing(reason),
             seen_ns: 0,
             script: Known::None,
@@ -69,6 +79,7 @@ impl Image {
         exec: &Exec<'_>,
         process: &mut dyn FnMut() -> Result<ProcessDir, ReadError>,
         redactor: &Redactor,
+        parts: &mut Parts,
     ) -> (Self, Env) {
         let file = exec.fixed.exe;
         let mut same_image = || {
@@ -81,14 +92,15 @@ impl Image {
         let args = pieces(exec.args, ProcFile::Cmdline, &mut same_image);
         let env = pieces(exec.env, ProcFile::Environ, &mut same_image);
         let args = map(args, |bytes| Args::new(bytes, executable.value(), redactor));
-        let env = map(env, |bytes| variables(bytes, redactor));
+        let env = map(env, |bytes| parts.environment(bytes, || variables(bytes, redactor)));
         let script = script(exec.script, cwd.value());
         let seen_ns = exec.fixed.header.time_ns;
-        (Self { executable, file: Known::whole(file, Origin::Kernel), seen_ns, script, args, cwd }, env)
+        let name = executable.value().map(name);
+        (Self { executable, name, file: Known::whole(file, Origin::Kernel), seen_ns, script, args, cwd }, env)
     }
 
     /// Of a process that ran before the agent, from /proc.
-    pub(super) fn of_running(process: &ProcessDir, redactor: &Redactor) -> (Self, Env) {
+    pub(super) fn of_running(process: &ProcessDir, redactor: &Redactor, parts: &mut Parts) -> (Self, Env) {
         let image = process.image().map_err(reason);
         let executable = proc(image.as_ref().map(|image| Text::new(&image.path)).map_err(|&reason| reason));
         let args = read(process, ProcFile::Cmdline);
@@ -99,9 +111,10 @@ impl Image {
             script: Known::None,
             args: map(args, |bytes| Args::new(bytes, executable.value(), redactor)),
             cwd: proc(process.cwd().map(|path| Text::new(&path)).map_err(reason)),
+            name: executable.value().map(name),
             executable,
         };
-        (image, map(env, |bytes| variables(bytes, redactor)))
+        (image, map(env, |bytes| parts.environment(bytes, || variables(bytes, redactor))))
     }
 
     /// Whether the file was made by `memfd_create(2)`: it has such a name and never had a link.
@@ -155,22 +168,22 @@ fn path(taken: Bytes<'_>, from_proc: impl FnOnce() -> Result<Vec<u8>, Reason>) -
 
 /// The bytes that the record carries, or all of them from /proc where it could not carry them: only where /proc begins
 /// with what the kernel side took, since a process may write over its own.
-fn pieces(
-    taken: Bytes<'_>,
+fn pieces<'t>(
+    taken: Bytes<'t>,
     file: ProcFile,
     same_image: &mut dyn FnMut() -> Result<(ProcessDir, procfs::Image), Reason>,
-) -> Known<Vec<u8>> {
+) -> Known<Cow<'t, [u8]>> {
     if taken.is_whole() {
-        return Known::whole(taken.bytes.to_vec(), Origin::Kernel);
+        return Known::whole(taken.bytes.into(), Origin::Kernel);
     }
     let whole = same_image().and_then(|(process, _)| bytes(&process, file));
     match whole {
         Ok(whole) if whole.starts_with(taken.bytes) && u64::try_from(whole.len()).ok() == taken.full => {
-            Known::whole(whole, Origin::Proc)
+            Known::whole(whole.into(), Origin::Proc)
         }
         Err(reason) if taken.bytes.is_empty() => Known::Missing(reason),
         Ok(_) | Err(_) => {
-            Known::Value { value: taken.bytes.to_vec(), origin: Origin::Kernel, full: taken.full }
+            Known::Value { value: taken.bytes.into(), origin: Origin::Kernel, full: taken.full }
         }
     }
 }
@@ -186,13 +199,20 @@ fn bytes(process: &ProcessDir, file: ProcFile) -> Result<Vec<u8>, Reason> {
 }
 
 fn variables(bytes: &[u8], redactor: &Redactor) -> Variables {
-    let mut variables = Variables { list: Vec::new(), redacted: Vec::new() };
+    let (mut shown, mut inexact, mut redacted) = (Vec::new(), Vec::new(), Vec::new());
     for (place, variable) in split_nul(bytes).enumerate() {
         let (kept, hidden) = redactor.variable(variable);
-        variables.list.push(Text::new(&kept));
-        variables.redacted.extend(hidden.then_some(place));
+        let text = Text::new(&kept);
+        inexact.extend(text.inexact().map(|exact| (place, exact.into())));
+        redacted.extend(hidden.then_some(place));
+        shown.push(text.shown().clone());
     }
-    variables
+    Variables { shown: shown.into(), inexact, redacted }
+}
+
+/// The last part of a path.
+fn name(path: &Text) -> Arc<str> {
+    path.shown().rsplit('/').next().unwrap_or_default().into()
 }
 
 /// What was given to execve(2), made absolute with the working directory. The rest stays as it was given: a `..` behind

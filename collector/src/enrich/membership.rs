@@ -7,7 +7,7 @@ use collector_common::TaskState;
 
 use super::{Enricher, container::container_of, open, process::Fields};
 use crate::{
-    event::{self, Capture},
+    event::{self, Capture, Shared},
     known::Reason,
     process::ProcessKey,
     procfs::{ProcFile, cgroup::memberships},
@@ -16,6 +16,9 @@ use crate::{
 /// Most bytes of /proc/PID/cgroup that are read: a dozen hierarchies, each with a path of at most a page.
 const MAX: usize = 64 << 10;
 
+/// A cgroup, and the container that its path tells.
+pub(super) type Membership = (Shared<event::Cgroup>, Option<event::Container>);
+
 impl Enricher {
     /// `process.cgroup` and `container`. `v1_container` is what version 1 cgroups have told.
     pub(super) fn cgroup(
@@ -23,24 +26,36 @@ impl Enricher {
         v1_container: Option<&event::Container>,
         state: &TaskState,
         capture: &mut Capture,
-    ) -> (Option<event::Cgroup>, Option<event::Container>) {
+    ) -> (Option<Shared<event::Cgroup>>, Option<event::Container>) {
         let id = state.cgroup_id;
         if id == 0 {
             // Found in /proc, which tells no ids.
             Fields { capture, inherited: false }.missing("process.cgroup", Reason::Unsupported);
             return (None, v1_container.cloned());
         }
-        let path = self.cgroups.as_mut().and_then(|cgroups| cgroups.path(id));
-        if path.is_none() {
-            let reason = if self.cgroups.is_some() { Reason::Exited } else { Reason::Unsupported };
-            Fields { capture, inherited: false }.missing("process.cgroup.path", reason);
-        }
-        let mut container = path.as_deref().and_then(container);
+        let (cgroup, mut container) = match self.memberships.get(&id) {
+            Some(kept) => kept,
+            None => self.membership(id, capture),
+        };
         if container.is_none() && v1_container.is_some() {
             container = v1_container.cloned();
             capture.origin.insert("container.id".into(), event::Origin::Proc);
         }
-        (Some(event::Cgroup { id: Some(id), path }), container)
+        (Some(cgroup), container)
+    }
+
+    fn membership(&mut self, id: u64, capture: &mut Capture) -> Membership {
+        let path = self.cgroups.as_mut().and_then(|cgroups| cgroups.path(id));
+        let container = path.as_deref().and_then(container);
+        let found = path.is_some();
+        let membership = (event::Cgroup { id: Some(id), path }.into(), container);
+        if found {
+            self.memberships.keep(id, membership.clone());
+        } else {
+            let reason = if self.cgroups.is_some() { Reason::Exited } else { Reason::Unsupported };
+            Fields { capture, inherited: false }.missing("process.cgroup.path", reason);
+        }
+        membership
     }
 
     /// The container that the version 1 hierarchies tell: the parent's after a fork. A process that is gone keeps what was

@@ -1,7 +1,7 @@
 //! A record and what is known of its process → an event.
 //!
-//! [`Enricher`] owns the process table. It is fed every record, in the order of the kernel, and answers with the event
-//! that the record becomes; whether anybody wants that event is decided behind it.
+//! [`Enricher`] owns the process table. It is fed every record, in the order of the kernel, takes each into the table, and
+//! answers with the event that the record becomes where somebody wants such events.
 
 mod ancestry;
 mod args;
@@ -16,11 +16,12 @@ mod found;
 mod image;
 mod membership;
 mod names;
+mod parts;
 mod process;
 pub mod redact;
 pub mod user;
 
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{collections::BTreeSet, rc::Rc, sync::Arc, time::Instant};
 
 use collector_common::{Namespaces, TaskIdentity, TaskRecord, TaskState};
 
@@ -28,18 +29,21 @@ use self::{
     cgroup::Cgroups,
     digest::{Candidate, Sighting},
     image::{Env, Image},
+    membership::Membership,
     names::Names,
-    process::{Fields, Process},
+    parts::{Interned, Parts},
+    process::{Fields, Process, Shown},
     redact::Redactor,
 };
 use crate::{
     clock::WallClock,
     decode::{Exec, Record},
-    event::{self, Action, Event},
+    event::{self, Action, Event, ExecId, Shared},
     known::{Known, Reason},
     machine::Machine,
     process::{KernelTimeNs, Limits, ProcessKey, Table, TableCounters, entity_id},
     procfs::{Proc, ProcessDir, ReadError},
+    text::until_nul,
 };
 
 /// How far ancestors are followed, unless told otherwise.
@@ -54,6 +58,8 @@ pub struct Options {
     pub ancestors: usize,
     /// Hides secrets.
     pub redactor: Redactor,
+    /// The actions that become events; the table learns of all.
+    pub actions: BTreeSet<Action>,
 }
 
 /// An event that may yet lack its digests.
@@ -72,12 +78,14 @@ pub struct Draft {
 /// Makes events of records.
 pub struct Enricher {
     machine: Machine,
-    host: Arc<event::Host>,
+    host: Shared<event::Host>,
     clock: WallClock,
     proc: Arc<Proc>,
-    table: Table<Process>,
+    table: Table<Rc<Process>>,
     names: Names,
+    parts: Parts,
     cgroups: Option<Cgroups>,
+    memberships: Interned<u64, Membership>,
     options: Options,
 }
 
@@ -90,6 +98,8 @@ impl Enricher {
             clock: WallClock::with_offset(machine.wall_offset_ns),
             names: Names::new(machine.mnt_namespace, machine.user_namespace),
             table: Table::new(options.table),
+            parts: Parts::default(),
+            memberships: Interned::new(cgroup::CAPACITY),
             machine,
             proc,
             cgroups,
@@ -114,41 +124,52 @@ impl Enricher {
         Event::new(action, self.clock.wall(time_ns), self.host.clone())
     }
 
-    /// Takes a record into the table and makes its event. `None` where it told of nothing new: a second exit of one
-    /// process, a process that the start-up scan found and that was known.
+    /// Takes a record into the table and makes its event. `None` where nobody wants it, or it told of nothing new: a
+    /// second exit of one process, a process that the start-up scan found and that was known.
     pub fn enrich(&mut self, record: &Record<'_>, now: Instant) -> Option<Draft> {
         match record {
-            Record::Fork(fork) => Some(self.fork(fork, now)),
-            Record::Exec(exec) => Some(self.exec(exec, now)),
+            Record::Fork(fork) => self.fork(fork, now),
+            Record::Exec(exec) => self.exec(exec, now),
             Record::Exit(exit) => self.exit(exit, now),
-            Record::Connect(connect) => Some(self.connect(connect, now)),
-            Record::ConnectResult(result) => Some(self.connect_result(result, now)),
+            Record::Connect(connect) => self.connect(connect, now),
+            Record::ConnectResult(result) => self.connect_result(result, now),
             Record::Task(task) => self.task(task, now),
         }
     }
 
-    fn fork(&mut self, fork: &TaskRecord, now: Instant) -> Draft {
+    fn wants(&self, action: Action) -> bool {
+        self.options.actions.contains(&action)
+    }
+
+    fn fork(&mut self, fork: &TaskRecord, now: Instant) -> Option<Draft> {
         // The image is that of the process that forked, which with CLONE_PARENT is not the parent.
         let forker = ProcessKey::new(fork.forker_tgid, fork.forker_start_ns);
         let (image, forker) = match self.adopt(forker) {
-            Ok(process) => (process.image, Some(forker)),
+            Ok(process) => (process.image.clone(), Some(forker)),
             Err(_) => (Rc::new(self.found_in_proc(&fork.task).0), None),
         };
         let process = self.insert(&fork.task, image, forker, fork.task.state.start_ns);
+        if !self.wants(Action::Fork) {
+            return None;
+        }
         let mut draft = self.draft(Action::Fork, fork.header.time_ns);
         self.describe(&mut draft, &Ok(process), &fork.task.state, now);
-        draft
+        Some(draft)
     }
 
-    fn exec(&mut self, exec: &Exec<'_>, now: Instant) -> Draft {
+    fn exec(&mut self, exec: &Exec<'_>, now: Instant) -> Option<Draft> {
         let state = &exec.fixed.task.state;
         let (proc, key) = (&self.proc, key_of(state));
-        let (image, env) = Image::of_exec(exec, &mut || open(proc, key), &self.options.redactor);
+        let (image, env) =
+            Image::of_exec(exec, &mut || open(proc, key), &self.options.redactor, &mut self.parts);
         let process = self.insert(&exec.fixed.task, Rc::new(image), None, exec.fixed.header.time_ns);
+        if !self.wants(Action::Exec) {
+            return None;
+        }
         let mut draft = self.draft(Action::Exec, exec.fixed.header.time_ns);
         self.describe(&mut draft, &Ok(process), state, now);
         add_env(&mut draft.event, &env);
-        draft
+        Some(draft)
     }
 
     /// A process that ran before the agent, or that the table lost sight of.
@@ -161,18 +182,21 @@ impl Enricher {
         }
         let (image, env) = self.found_in_proc(&found.task);
         let process = self.insert(&found.task, Rc::new(image), None, found.task.state.start_ns);
+        if !self.wants(Action::Snapshot) {
+            return None;
+        }
         let mut draft = self.draft(Action::Snapshot, found.header.time_ns);
         self.describe(&mut draft, &Ok(process), &found.task.state, now);
         add_env(&mut draft.event, &env);
         Some(draft)
     }
 
-    fn found_in_proc(&self, task: &TaskIdentity) -> (Image, Env) {
+    fn found_in_proc(&mut self, task: &TaskIdentity) -> (Image, Env) {
         if process::is_kernel(&task.state) {
             return (Image::unknown(Reason::KernelTask), Known::Missing(Reason::KernelTask));
         }
         match open(&self.proc, key_of(&task.state)) {
-            Ok(process) => Image::of_running(&process, &self.options.redactor),
+            Ok(process) => Image::of_running(&process, &self.options.redactor, &mut self.parts),
             Err(error) => {
                 let reason = image::reason(error);
                 (Image::unknown(reason), Known::Missing(reason))
@@ -188,12 +212,12 @@ impl Enricher {
         image: Rc<Image>,
         forker: Option<ProcessKey>,
         begun_ns: u64,
-    ) -> Process {
+    ) -> Rc<Process> {
         let key = key_of(&task.state);
         let before = self.table.get(key).map(|entry| &entry.process);
         let entity_id = before.map_or_else(
-            || entity_id(self.machine.boot, task.namespaces.pid, key.start, task.vpid).to_string().into(),
-            |process| process.entity_id.clone(),
+            || entity_id(self.machine.boot, task.namespaces.pid, key.start, task.vpid),
+            |process| process.entity_id,
         );
         let process = Process {
             task: *task,
@@ -203,12 +227,14 @@ impl Enricher {
             // For life, as a worker that started one may end, and it has another parent then.
             usermode_helper: before.is_some_and(|process| process.usermode_helper)
                 || process::is_usermode_helper(task),
-            exec_id: format!("{entity_id}:{begun_ns}").into(),
+            exec_id: ExecId { entity_id, begun_ns },
             start: before.map_or_else(|| self.clock.wall(key.start.0), |process| process.start),
             comm: process::comm(&task.state.comm).shown().clone(),
             v1_container: self.v1_container(key, forker),
             entity_id,
+            shown: Shown::default(),
         };
+        let process = Rc::new(process);
         self.table.insert(key, parent_of(&task.state), process.clone());
         process
     }
@@ -219,21 +245,25 @@ impl Enricher {
 
     /// What is known of the process of a record that tells little of it, or why nothing is; the table learns what the
     /// record tells of it now.
-    fn known(&mut self, state: &TaskState) -> Result<Process, Reason> {
+    fn known(&mut self, state: &TaskState) -> Result<Rc<Process>, Reason> {
         let key = key_of(state);
         let process = self.adopt(key)?;
         self.table.set_parent(key, parent_of(state));
-        if let Some(process) = self.table.get_mut(key) {
-            process.comm = process::comm(&state.comm).shown().clone();
+        if process.comm.as_bytes() == until_nul(&state.comm) {
+            return Ok(process);
         }
-        Ok(process)
+        let renamed = Rc::new(process.renamed(process::comm(&state.comm).shown().clone()));
+        if let Some(process) = self.table.get_mut(key) {
+            *process = renamed.clone();
+        }
+        Ok(renamed)
     }
 
     /// Writes `process.*` and `container.*`: what is known of the process, and what the record says of it now.
     fn describe(
         &mut self,
         draft: &mut Draft,
-        process: &Result<Process, Reason>,
+        process: &Result<Rc<Process>, Reason>,
         state: &TaskState,
         now: Instant,
     ) {
@@ -246,7 +276,7 @@ impl Enricher {
         match process {
             Ok(process) => {
                 namespaces = process.task.namespaces;
-                process.describe(state, &mut written, &mut event.capture);
+                process.describe(state, &mut self.parts, &mut written, &mut event.capture);
                 if !process::is_kernel(state) {
                     let (file, seen_ns) = (process.image.file.value(), process.image.seen_ns);
                     draft.file = file.map(|file| Sighting::new(*file, seen_ns, self.clock.wall(seen_ns)));
@@ -255,13 +285,18 @@ impl Enricher {
             }
             Err(reason) => {
                 written.start = Some(self.clock.wall(state.start_ns));
-                process::of_stranger(*reason, state, &mut written, &mut event.capture);
+                process::of_stranger(*reason, state, &mut self.parts, &mut written, &mut event.capture);
             }
         }
-        let comm = process::comm(&state.comm);
-        written.comm = Some(comm.shown().clone());
-        if let Some(exact) = comm.inexact() {
-            Fields { capture: &mut event.capture, inherited: false }.exact("process.comm".to_owned(), exact);
+        let known = process.as_ref().ok().map(|process| &process.comm);
+        written.comm = known.filter(|comm| comm.as_bytes() == until_nul(&state.comm)).cloned();
+        if written.comm.is_none() {
+            let comm = process::comm(&state.comm);
+            written.comm = Some(comm.shown().clone());
+            if let Some(exact) = comm.inexact() {
+                Fields { capture: &mut event.capture, inherited: false }
+                    .exact("process.comm".to_owned(), exact);
+            }
         }
         written.thread.get_or_insert_default().id = Some(state.tid);
         self.add_names(&mut written, key, state, &namespaces, now);

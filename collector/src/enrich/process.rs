@@ -1,25 +1,22 @@
 //! What the table keeps of a process, and how its fields are written.
 
-use std::{borrow::Cow, rc::Rc, sync::Arc};
+use std::{borrow::Cow, cell::OnceCell, rc::Rc, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use collector_common::{FileIdentity, Namespaces, PF_KTHREAD, TaskIdentity, TaskState};
+use collector_common::{Namespaces, PF_KTHREAD, TaskIdentity, TaskState};
 
 use super::{
     args::Args,
-    capability::capability_names,
     image::{Env, Image},
+    parts::Parts,
 };
 use crate::{
-    event::{self, Capture, Timestamp},
+    event::{self, Capture, ExecId, Shared, Timestamp},
     known::{Known, Origin, Reason},
+    process::{EntityId, ProcessKey},
     text::{Text, until_nul},
 };
 
-/// Bits of `mode` that are permissions, and the two that change who it runs as.
-const PERMISSIONS: u16 = 0o7777;
-const SETUID: u16 = 0o4000;
-const SETGID: u16 = 0o2000;
 /// `MINORBITS` of the kernel's device numbers.
 const MINOR_BITS: u32 = 20;
 /// A login uid or an audit session that was never set, a session or a process group that could not be read.
@@ -44,34 +41,85 @@ pub(super) struct Process {
     /// Whether the kernel itself started it.
     pub usermode_helper: bool,
     /// CPID.
-    pub entity_id: Arc<str>,
+    pub entity_id: EntityId,
     /// The CPID and when its image was started.
-    pub exec_id: Arc<str>,
+    pub exec_id: ExecId,
     /// Its start in wall time.
     pub start: Timestamp,
     /// Its container, where version 1 cgroups alone tell it.
     pub v1_container: Option<event::Container>,
     /// Its name, as the last record told it.
     pub comm: Arc<str>,
+    /// As it is shown on the events of those below it.
+    pub shown: Shown,
+}
+
+/// A process on the events of its children and of theirs; made when the first of them needs it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shown {
+    parent: OnceCell<Shared<event::Parent>>,
+    ancestor: OnceCell<Shared<event::Ancestor>>,
 }
 
 impl Process {
     /// Writes all that is known of it but its cgroup, its names and its ancestry. `state` is what the record says of it.
-    pub(crate) fn describe(&self, state: &TaskState, written: &mut event::Process, capture: &mut Capture) {
+    pub(super) fn describe(
+        &self,
+        state: &TaskState,
+        parts: &mut Parts,
+        written: &mut event::Process,
+        capture: &mut Capture,
+    ) {
         let mut fields = Fields { capture, inherited: self.inherited };
-        written.entity_id = Some(self.entity_id.clone());
-        written.exec_id = Some(self.exec_id.clone());
+        written.entity_id = Some(self.entity_id);
+        written.exec_id = Some(self.exec_id);
         written.start = Some(self.start);
-        identity(&self.task, state, written);
+        identity(&self.task, state, parts, written);
         written.usermode_helper = self.usermode_helper.then_some(true);
         if is_kernel(state) {
             of_kernel_task(&mut fields, written);
             return;
         }
-        fields.image(&self.image, written);
+        fields.image(&self.image, parts, written);
         if let Known::Missing(reason) = &self.image.file {
             fields.missing("process.hash", *reason);
         }
+    }
+
+    /// The same process after it was given another name.
+    pub(super) fn renamed(&self, comm: Arc<str>) -> Self {
+        Self { comm, shown: Shown::default(), ..self.clone() }
+    }
+
+    /// `process.parent` of its children.
+    pub(super) fn as_parent(&self, key: ProcessKey) -> Shared<event::Parent> {
+        let make = || event::Parent {
+            pid: Some(key.tgid.0),
+            entity_id: Some(self.entity_id),
+            exec_id: Some(self.exec_id),
+            name: self.image.name.clone(),
+            comm: Some(self.comm.clone()),
+            executable: self.executable(),
+            args: self.image.args.value().map(|args| args.shown.clone()),
+            start: Some(self.start),
+        };
+        self.shown.parent.get_or_init(|| make().into()).clone()
+    }
+
+    /// One of `process.ancestors` of those below it.
+    pub(super) fn as_ancestor(&self, key: ProcessKey) -> Shared<event::Ancestor> {
+        let make = || event::Ancestor {
+            pid: Some(key.tgid.0),
+            entity_id: Some(self.entity_id),
+            comm: Some(self.comm.clone()),
+            executable: self.executable(),
+            start: Some(self.start),
+        };
+        self.shown.ancestor.get_or_init(|| make().into()).clone()
+    }
+
+    fn executable(&self) -> Option<Arc<str>> {
+        self.image.executable.value().map(|path| path.shown().clone())
     }
 }
 
@@ -91,12 +139,13 @@ pub(crate) fn is_usermode_helper(task: &TaskIdentity) -> bool {
 pub(crate) fn of_stranger(
     reason: Reason,
     state: &TaskState,
+    parts: &mut Parts,
     written: &mut event::Process,
     capture: &mut Capture,
 ) {
     let mut fields = Fields { capture, inherited: false };
-    of_state(state, written);
-    written.namespaces = Some(namespaces(&Namespaces::default(), state));
+    of_state(state, parts, written);
+    written.namespaces = Some(parts.namespaces(&Namespaces::default(), state));
     for name in ["process.entity_id", "process.exec_id", "process.namespaces"] {
         fields.missing(name, reason);
     }
@@ -174,40 +223,34 @@ impl Fields<'_> {
     }
 
     /// The environment of an exec.
-    pub(super) fn env(&mut self, env: &Env) -> Option<Arc<[Arc<str>]>> {
+    pub(super) fn env(&mut self, env: &Env) -> Option<Shared<Vec<Arc<str>>>> {
         if let Some(variables) = env.value() {
-            for (place, variable) in variables.list.iter().enumerate() {
-                if let Some(exact) = variable.inexact() {
-                    self.exact(format!("process.env_vars[{place}]"), exact);
-                }
-            }
-            self.redacted("process.env_vars", &variables.redacted);
+            self.of_list("process.env_vars", &variables.inexact, &variables.redacted);
         }
-        self.take("process.env_vars", env, |variables| {
-            variables.list.iter().map(|variable| variable.shown().clone()).collect()
-        })
+        self.take("process.env_vars", env, |variables| variables.shown.clone())
     }
 
-    /// Notes of which members of a list a part was hidden.
-    fn redacted(&mut self, name: &str, places: &[usize]) {
-        self.capture.redacted.extend(places.iter().map(|place| format!("{name}[{place}]")));
+    /// Notes which members of a list are not shown as they are, and of which a part was hidden.
+    fn of_list(&mut self, name: &str, inexact: &[(usize, Box<[u8]>)], redacted: &[usize]) {
+        for (place, exact) in inexact {
+            self.exact(format!("{name}[{place}]"), exact);
+        }
+        self.capture.redacted.extend(redacted.iter().map(|place| format!("{name}[{place}]")));
     }
 
     /// Notes which arguments are not shown as they are.
     pub(super) fn of_args(&mut self, name: &str, args: &Known<Args>) {
-        let Some(args) = args.value() else { return };
-        for (place, exact) in &args.inexact {
-            self.exact(format!("{name}[{place}]"), exact);
+        if let Some(args) = args.value() {
+            self.of_list(name, &args.inexact, &args.redacted);
         }
-        self.redacted(name, &args.redacted);
     }
 
     /// Everything of the image but its digests.
-    pub(super) fn image(&mut self, image: &Image, process: &mut event::Process) {
+    pub(super) fn image(&mut self, image: &Image, parts: &mut Parts, process: &mut event::Process) {
         process.executable = self.text("process.executable", &image.executable);
-        process.name = process.executable.as_deref().map(last_part);
+        process.name = image.name.clone();
         let memfd = image.is_memfd();
-        process.exe = self.take("process.exe", &image.file, |file| exe(file, memfd));
+        process.exe = self.take("process.exe", &image.file, |file| parts.exe(file, memfd));
         process.script = self.text("process.script", &image.script);
         process.working_directory = self.text("process.working_directory", &image.cwd);
         self.of_args("process.args", &image.args);
@@ -227,71 +270,32 @@ fn written(origin: Origin) -> Option<event::Origin> {
     }
 }
 
-/// The last part of a path.
-pub(super) fn last_part(path: &str) -> Arc<str> {
-    path.rsplit('/').next().unwrap_or(path).into()
-}
-
-fn exe(file: &FileIdentity, memfd: bool) -> event::Exe {
-    let when = file.ctime_s.saturating_mul(1_000_000_000).saturating_add(file.ctime_ns.into());
-    event::Exe {
-        device: Some(device(file.device)),
-        inode: Some(file.inode),
-        size: Some(file.size),
-        ctime: Some(Timestamp(when)),
-        mode: Some(format!("{:04o}", file.mode & PERMISSIONS)),
-        uid: Some(file.uid),
-        links: Some(file.links),
-        deleted: (file.links == 0).then_some(true),
-        memfd: memfd.then_some(true),
-        setuid: (file.mode & SETUID != 0).then_some(true),
-        setgid: (file.mode & SETGID != 0).then_some(true),
-    }
-}
-
-fn device(device: u32) -> String {
-    let number = char_device(device);
-    format!("{}:{}", number.major, number.minor)
-}
-
-fn char_device(device: u32) -> event::CharDevice {
+/// A device number of the kernel, as its two parts.
+pub(super) fn char_device(device: u32) -> event::CharDevice {
     event::CharDevice { major: device >> MINOR_BITS, minor: device & ((1 << MINOR_BITS) - 1) }
 }
 
 /// Writes what the kernel side told of a task and what does not change with its image.
-pub(super) fn identity(task: &TaskIdentity, state: &TaskState, process: &mut event::Process) {
+fn identity(task: &TaskIdentity, state: &TaskState, parts: &mut Parts, process: &mut event::Process) {
     process.vpid = (task.vpid != task.state.tgid).then_some(task.vpid);
-    process.namespaces = Some(namespaces(&task.namespaces, state));
+    process.namespaces = Some(parts.namespaces(&task.namespaces, state));
     let (login_uid, session) = (set(task.login_uid), set(task.audit_session));
     process.audit = (login_uid.is_some() || session.is_some()).then_some(event::Audit { login_uid, session });
-    of_state(state, process);
+    of_state(state, parts, process);
 }
 
-fn namespaces(namespaces: &Namespaces, state: &TaskState) -> event::Namespaces {
-    let known = |number: u32| (number != 0).then_some(number);
-    event::Namespaces {
-        mnt: known(namespaces.mnt),
-        pid: known(namespaces.pid),
-        net: known(state.net_namespace),
-        user: known(namespaces.user),
-        uts: known(namespaces.uts),
-        ipc: known(namespaces.ipc),
-        cgroup: known(namespaces.cgroup),
-    }
+/// An inode number of a namespace, where there is such a one.
+pub(super) fn known(number: u32) -> Option<u32> {
+    (number != 0).then_some(number)
 }
 
 /// Writes what every record tells of a task.
-fn of_state(state: &TaskState, process: &mut event::Process) {
+fn of_state(state: &TaskState, parts: &mut Parts, process: &mut event::Process) {
     process.tty = (state.tty != 0).then(|| event::Tty { char_device: Some(char_device(state.tty)) });
     process.session_leader = set(state.session).map(|pid| event::Leader { pid });
     process.group_leader = set(state.pgrp).map(|pid| event::Leader { pid });
-    process.thread = Some(event::Thread {
-        id: Some(state.tid),
-        capabilities: Some(event::Capabilities {
-            effective: capability_names(state.cap_effective),
-            permitted: capability_names(state.cap_permitted),
-        }),
-    });
+    process.thread =
+        Some(event::Thread { id: Some(state.tid), capabilities: Some(parts.capabilities(state)) });
 }
 
 /// A number that was set and could be read.

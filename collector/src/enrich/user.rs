@@ -36,7 +36,7 @@ const ENTRY_COST: usize = 64;
 
 /// A file is looked at again after this time. The number of a mount namespace is used again once it is free, so the
 /// file of a container needs it as the host's does.
-const RECHECK: Duration = Duration::from_secs(1);
+pub(super) const RECHECK: Duration = Duration::from_secs(1);
 
 /// Names that could not be looked at again for so long (no process lived long enough) are given no more.
 const TRUSTED: Duration = Duration::from_secs(10);

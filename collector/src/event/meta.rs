@@ -1,7 +1,11 @@
 //! `event.*`: what kind of record it is.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::EventId;
 
 /// `event.kind`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -115,17 +119,17 @@ pub struct Meta {
     /// Follows from the action.
     pub kind: Kind,
     /// Follows from the action.
-    pub category: Vec<Category>,
+    pub category: Cow<'static, [Category]>,
     /// Follows from the action.
     #[serde(rename = "type")]
-    pub types: Vec<Type>,
+    pub types: Cow<'static, [Type]>,
     /// What happened.
     pub action: Action,
     /// 1, 2, 3 … per run of the agent, without a hole.
     #[schemars(range(min = 1))]
     pub sequence: u64,
     /// `<boot id>:<agent start, ns since boot>:<sequence>`.
-    pub id: String,
+    pub id: EventId,
     /// How a connect ended.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub outcome: Option<Outcome>,
@@ -140,11 +144,11 @@ impl Meta {
     pub fn new(action: Action) -> Self {
         Self {
             kind: action.kind(),
-            category: action.category().to_vec(),
-            types: action.types().to_vec(),
+            category: action.category().into(),
+            types: action.types().into(),
             action,
             sequence: 0,
-            id: String::new(),
+            id: EventId::default(),
             outcome: None,
             duration: None,
         }

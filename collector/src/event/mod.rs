@@ -6,11 +6,13 @@
 mod agent;
 mod capture;
 mod connection;
+mod ids;
 mod meta;
 mod process;
+mod shared;
 mod time;
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
 use schemars::{JsonSchema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde::{Deserialize, Serialize};
@@ -19,11 +21,13 @@ pub use self::{
     agent::{Agent, AgentKind, Counters, CountersOf, Host, HostBoot, Loss, LossReason},
     capture::{Capture, Origin, Reason},
     connection::{Connection, Direction, Endpoint, Error, Network, NetworkType, Transport},
+    ids::{EventId, ExecId, IdError},
     meta::{Action, Category, Kind, Meta, Outcome, Type},
     process::{
         Ancestor, Audit, Capabilities, Cgroup, CharDevice, Container, Exe, Exit, Group, HashSource, Hashes,
         Leader, Namespaces, Parent, Process, Thread, Tty, Usage, User,
     },
+    shared::Shared,
     time::Timestamp,
 };
 
@@ -39,11 +43,11 @@ pub struct Event {
     pub timestamp: Timestamp,
     /// `collector/1.0`.
     #[schemars(extend("const" = SCHEMA))]
-    pub schema: Arc<str>,
+    pub schema: Cow<'static, str>,
     /// What kind of record it is.
     pub event: Meta,
     /// The machine.
-    pub host: Arc<Host>,
+    pub host: Shared<Host>,
     /// The agent, on `agent-start`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub agent: Option<Box<Agent>>,
@@ -82,7 +86,7 @@ pub struct Event {
 impl Event {
     /// A record of this action with nothing else in it yet.
     #[must_use]
-    pub fn new(action: Action, timestamp: Timestamp, host: Arc<Host>) -> Self {
+    pub fn new(action: Action, timestamp: Timestamp, host: Shared<Host>) -> Self {
         Self {
             timestamp,
             schema: SCHEMA.into(),

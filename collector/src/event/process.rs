@@ -1,11 +1,12 @@
 //! `process.*` and `container.*`
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Timestamp;
+use super::{ExecId, Shared, Timestamp};
+use crate::process::EntityId;
 
 /// Declares a structure whose fields are all optional and left out where they are `None`.
 macro_rules! optional_fields {
@@ -29,9 +30,9 @@ optional_fields! {
         /// The same in the innermost namespace, where it differs.
         vpid: u32,
         /// OCSF Common Process Identifier: one for the life of a process.
-        entity_id: Arc<str>,
+        entity_id: EntityId,
         /// One for each image the process has run.
-        exec_id: Arc<str>,
+        exec_id: ExecId,
         /// Start of the process.
         start: Timestamp,
         /// End of the process; exit only.
@@ -45,11 +46,11 @@ optional_fields! {
         /// Absolute path of the image that runs.
         executable: Arc<str>,
         /// Identity of that file.
-        exe: Exe,
+        exe: Shared<Exe>,
         /// Path of the script, where an interpreter runs one.
         script: Arc<str>,
         /// argv exactly.
-        args: Arc<[Arc<str>]>,
+        args: Shared<Vec<Arc<str>>>,
         /// How many arguments there are.
         args_count: u64,
         /// The arguments joined by spaces, quoted as a shell would read them.
@@ -57,31 +58,31 @@ optional_fields! {
         /// Working directory.
         working_directory: Arc<str>,
         /// `KEY=value`, in order.
-        env_vars: Arc<[Arc<str>]>,
+        env_vars: Shared<Vec<Arc<str>>>,
         /// Effective user.
-        user: User,
+        user: Shared<User>,
         /// Real user.
-        real_user: User,
+        real_user: Shared<User>,
         /// Saved user.
-        saved_user: User,
+        saved_user: Shared<User>,
         /// Effective group.
-        group: Group,
+        group: Shared<Group>,
         /// Real group.
-        real_group: Group,
+        real_group: Shared<Group>,
         /// Saved group.
-        saved_group: Group,
+        saved_group: Shared<Group>,
         /// User for access to files, where it is not the effective one.
-        fs_user: User,
+        fs_user: Shared<User>,
         /// Group for access to files, where it is not the effective one.
-        fs_group: Group,
+        fs_group: Shared<Group>,
         /// The thread that did it.
         thread: Thread,
         /// Login that the audit subsystem ascribes it to.
         audit: Audit,
         /// Namespaces it is in.
-        namespaces: Namespaces,
+        namespaces: Shared<Namespaces>,
         /// Its cgroup.
-        cgroup: Cgroup,
+        cgroup: Shared<Cgroup>,
         /// Its controlling terminal.
         tty: Tty,
         /// Leader of its session.
@@ -93,13 +94,13 @@ optional_fields! {
         /// A program that the kernel itself started.
         usermode_helper: bool,
         /// Digests of the image that runs.
-        hash: Hashes,
+        hash: Shared<Hashes>,
         /// What the digests were made of.
         hash_source: HashSource,
         /// The real parent when it happened.
-        parent: Parent,
+        parent: Shared<Parent>,
         /// Nearest first, from the parent up.
-        ancestors: Vec<Ancestor>,
+        ancestors: Vec<Shared<Ancestor>>,
         /// The code given to exit(2); exit only, absent when killed.
         exit_code: u32,
         /// How it was killed; exit only.
@@ -129,7 +130,7 @@ optional_fields! {
         /// Thread id in the host's PID namespace.
         id: u32,
         /// Its capabilities.
-        capabilities: Capabilities,
+        capabilities: Shared<Capabilities>,
     }
 
     /// `process.audit.*`
@@ -177,9 +178,9 @@ optional_fields! {
         /// Thread-group id.
         pid: u32,
         /// One for its life.
-        entity_id: Arc<str>,
+        entity_id: EntityId,
         /// One for its image.
-        exec_id: Arc<str>,
+        exec_id: ExecId,
         /// Last part of the executable.
         name: Arc<str>,
         /// The kernel's name for it.
@@ -187,7 +188,7 @@ optional_fields! {
         /// Absolute path of its image.
         executable: Arc<str>,
         /// Its arguments.
-        args: Arc<[Arc<str>]>,
+        args: Shared<Vec<Arc<str>>>,
         /// Its start.
         start: Timestamp,
     }
@@ -197,7 +198,7 @@ optional_fields! {
         /// Thread-group id.
         pid: u32,
         /// One for its life.
-        entity_id: Arc<str>,
+        entity_id: EntityId,
         /// The kernel's name for it.
         comm: Arc<str>,
         /// Absolute path of its image.
@@ -279,9 +280,9 @@ optional_fields! {
 #[serde(deny_unknown_fields)]
 pub struct Capabilities {
     /// In force.
-    pub effective: Vec<String>,
+    pub effective: Vec<Cow<'static, str>>,
     /// To be had.
-    pub permitted: Vec<String>,
+    pub permitted: Vec<Cow<'static, str>>,
 }
 
 /// `process.tty.char_device.*`

@@ -50,9 +50,9 @@ impl Intake {
         }
     }
 
-    /// Queues the event of a record, if it became one that is wanted and there is room.
+    /// Queues the event of a record, if it became one and there is room.
     pub(super) fn push(&mut self, action: Action, draft: Option<Draft>, now: Instant) {
-        match draft.filter(|_| self.options.actions.contains(&action)) {
+        match draft {
             None => self.tally.filtered(action),
             Some(_) if self.queue.len() >= self.options.queue => {
                 self.tally.lost(Some(action), LossReason::QueueFull);

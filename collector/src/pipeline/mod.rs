@@ -5,6 +5,7 @@
 //! counted and told; the ring goes on being read, so the table stays right.
 
 mod intake;
+pub mod outlet;
 mod queue;
 mod scan;
 pub mod tally;
@@ -19,13 +20,16 @@ use std::{
 };
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tokio::sync::mpsc::{Sender, error::TrySendError};
 
-use self::{intake::Intake, queue::Late};
+use self::{
+    intake::Intake,
+    outlet::{Closed, Outlet},
+    queue::Late,
+};
 use crate::{
     clock::boottime_ns,
     enrich::{Enricher, digest::Digests},
-    event::{Action, Agent, Event, Loss, LossReason},
+    event::{Action, Agent, Event, EventId, Loss, LossReason},
     process::TableCounters,
     source::{OwnedRecord, RecordSource},
     wake::Waker,
@@ -33,6 +37,14 @@ use crate::{
 
 /// Records that are read before events are given out.
 const BATCH: usize = 512;
+/// How long records may gather.
+const PAUSE: Duration = Duration::from_millis(1);
+/// The same where there are many, and the time that it takes to write them is no less.
+const LONG_PAUSE: Duration = Duration::from_millis(4);
+/// Records of a pause that are many.
+const MANY: usize = 24;
+/// A read of more than this part of the ring is followed by the next at once: the ring fills faster than that.
+const CALM: usize = 16;
 /// How often the kernel side's counters are read.
 const COUNT_EVERY: Duration = Duration::from_millis(250);
 /// How often a full channel is tried again.
@@ -49,8 +61,17 @@ pub struct Options {
     pub actions: BTreeSet<Action>,
     /// Events that may wait for their digests or for whoever takes them.
     pub queue: usize,
+    /// Size of the ring.
+    pub ring_bytes: usize,
     /// Whether this happens now. A replay is the same each time: it says nothing of how late it was written.
     pub live: bool,
+}
+
+/// What one turn has read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Read {
+    records: usize,
+    bytes: usize,
 }
 
 /// Ends a pipeline from outside.
@@ -82,37 +103,34 @@ impl Stopper {
 pub struct Pipeline {
     source: Box<dyn RecordSource>,
     intake: Intake,
-    events: Sender<Event>,
+    outlet: Box<dyn Outlet>,
     stopper: Stopper,
     /// Before the sequence in `event.id`.
-    id_prefix: String,
+    run_id: Arc<str>,
     sequence: u64,
     counted: Instant,
     /// `loss` records in the queue.
     losses_queued: usize,
 }
 
-/// Whoever took the events is gone.
-struct Closed;
-
 impl Pipeline {
-    /// Made, not yet running. `id_prefix` comes before the sequence in `event.id`.
+    /// Made, not yet running. `run_id` comes before the sequence in `event.id`.
     #[must_use]
     pub fn new(
         source: Box<dyn RecordSource>,
         enricher: Enricher,
         digests: Digests,
         options: Options,
-        events: Sender<Event>,
+        outlet: Box<dyn Outlet>,
         stopper: Stopper,
-        id_prefix: String,
+        run_id: Arc<str>,
     ) -> Self {
         Self {
             source,
             intake: Intake::new(enricher, digests, options),
-            events,
+            outlet,
             stopper,
-            id_prefix,
+            run_id,
             sequence: 0,
             counted: Instant::now(),
             losses_queued: 0,
@@ -174,22 +192,48 @@ impl Pipeline {
             self.collect_digests();
             self.count_in_time();
             let full = self.give_out()?;
-            if read == 0 && !self.source.is_finished() {
+            if read.records == 0 && !self.source.is_finished() {
                 self.wait(full);
+            } else if let Some(pause) = self.pause(&read) {
+                self.wait_for_bell(pause);
             }
         }
         Ok(())
     }
 
-    /// Reads some records; answers how many.
-    fn read(&mut self) -> usize {
+    /// Reads some records.
+    fn read(&mut self) -> Read {
         let now = Instant::now();
         let Self { source, intake, .. } = self;
-        let mut read = 0;
-        while read < BATCH && intake.has_room() && source.next(&mut |bytes| intake.take(bytes, now)) {
-            read += 1;
+        let mut read = Read::default();
+        while read.records < BATCH && intake.has_room() {
+            let found = source.next(&mut |bytes| {
+                read.bytes += bytes.len();
+                intake.take(bytes, now);
+            });
+            if !found {
+                break;
+            }
+            read.records += 1;
         }
         read
+    }
+
+    /// How long to let records gather after the ring was read empty, so that the next read takes many of them: to be woken
+    /// for each costs more than all that is done with it. The ring is not waited for meanwhile, so the kernel side wakes
+    /// nobody. Whoever comes first after a quiet time is read at once.
+    fn pause(&self, read: &Read) -> Option<Duration> {
+        let Options { live, ring_bytes, .. } = self.intake.options;
+        if !live || read.records == 0 || read.records == BATCH || read.bytes > ring_bytes / CALM {
+            return None;
+        }
+        Some(if read.records < MANY { PAUSE } else { LONG_PAUSE })
+    }
+
+    fn wait_for_bell(&self, pause: Duration) {
+        let mut bell = [PollFd::new(&self.stopper.waker, PollFlags::IN)];
+        // Woken for nothing, the ring is read a little earlier.
+        let _ = poll(&mut bell, Timespec::try_from(pause).ok().as_ref());
     }
 
     /// Takes finished digests, and tells those that came too late for their event.
@@ -232,18 +276,17 @@ impl Pipeline {
         }
     }
 
-    /// Gives out what may leave; answers whether the channel is full.
+    /// Gives out what may leave; answers whether whoever takes it has no more room.
     fn give_out(&mut self) -> Result<bool, Closed> {
-        loop {
-            // Room first: an event that has left the queue has its place in the stream.
-            let permit = match self.events.clone().try_reserve_owned() {
-                Ok(permit) => permit,
-                Err(TrySendError::Full(_)) => return Ok(true),
-                Err(TrySendError::Closed(_)) => return Err(Closed),
+        // Room first: an event that has left the queue has its place in the stream.
+        while self.outlet.has_room()? {
+            let Some(event) = self.next() else {
+                self.outlet.hand_on();
+                return Ok(false);
             };
-            let Some(event) = self.next() else { return Ok(false) };
-            permit.send(event);
+            self.outlet.take(event);
         }
+        Ok(true)
     }
 
     /// The next record of the stream. Losses come as soon as they are known and there is room; but `agent-start` is first.
@@ -278,7 +321,7 @@ impl Pipeline {
             self.losses_queued -= 1;
         }
         event.event.sequence = self.sequence;
-        event.event.id = format!("{}:{}", self.id_prefix, self.sequence);
+        event.event.id = EventId { run: self.run_id.clone(), sequence: self.sequence };
         if self.intake.options.live {
             event.capture.lag_ns = Some(boottime_ns().saturating_sub(time_ns));
         }
@@ -306,7 +349,7 @@ impl Pipeline {
         self.source.stop();
         let until = Instant::now() + SETTLE;
         loop {
-            let read = self.read();
+            let read = self.read().records;
             self.collect_digests();
             let full = self.give_out()?;
             if read > 0 {
@@ -330,8 +373,10 @@ impl Pipeline {
             self.queue_losses();
             while let Some((event, time_ns)) = self.intake.queue.pop(Instant::now()) {
                 let event = self.placed(event, time_ns);
-                self.events.blocking_send(event).map_err(|_| Closed)?;
+                self.outlet.wait_for_room()?;
+                self.outlet.take(event);
             }
+            self.outlet.hand_on();
             let late = self.intake.queue.late();
             if self.intake.queue.len() == 0 && !self.intake.tally.has_untold() {
                 if late == 0 {
@@ -357,7 +402,10 @@ impl Pipeline {
         self.intake.tally.made(Action::AgentStop);
         let mut stop = self.placed(stop, now);
         stop.counters = Some(Box::new(self.intake.tally.counters()));
-        // Nobody takes it any more: there is nobody to tell.
-        let _ = self.events.blocking_send(stop);
+        // Where nobody takes it any more there is nobody to tell.
+        if self.outlet.wait_for_room().is_ok() {
+            self.outlet.take(stop);
+            self.outlet.hand_on();
+        }
     }
 }

@@ -4,7 +4,9 @@
 //! while later the entry goes. An ended entry stays for a grace time, since records of other CPUs may still name it,
 //! and then as long as another entry names it as its parent or its reaper: it tells who took the children over.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{KernelTimeNs, ProcessKey, Tgid};
 
@@ -60,11 +62,11 @@ impl<I> Entry<I> {
 /// All processes that the agent knows.
 #[derive(Debug)]
 pub struct Table<I> {
-    entries: HashMap<ProcessKey, Entry<I>>,
+    entries: FxHashMap<ProcessKey, Entry<I>>,
     /// How often entries name a process that is not here: it may come yet.
-    named_absent: HashMap<ProcessKey, u32>,
+    named_absent: FxHashMap<ProcessKey, u32>,
     /// Processes that ended without ever having been here, for the grace time.
-    ended_unknown: HashSet<ProcessKey>,
+    ended_unknown: FxHashSet<ProcessKey>,
     /// Ended processes, oldest first.
     ended: VecDeque<(KernelTimeNs, ProcessKey)>,
     limits: Limits,
@@ -76,9 +78,9 @@ impl<I> Table<I> {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
-            entries: HashMap::new(),
-            named_absent: HashMap::new(),
-            ended_unknown: HashSet::new(),
+            entries: FxHashMap::default(),
+            named_absent: FxHashMap::default(),
+            ended_unknown: FxHashSet::default(),
             ended: VecDeque::new(),
             limits,
             counters: TableCounters::default(),

@@ -13,13 +13,7 @@ use std::{
 };
 
 pub use self::destination::{Destination, DestinationError};
-use crate::{
-    encode::{Format, encode},
-    event::Event,
-};
-
-/// Bytes that are gathered before they are written, while there are more events to come.
-const GATHERED: usize = 128 << 10;
+use crate::encode::{Encoding, Format};
 
 /// Why a sink took nothing.
 #[derive(Debug, thiserror::Error)]
@@ -61,10 +55,9 @@ pub enum SinkError {
 /// One output.
 pub struct Sink {
     name: String,
-    format: Format,
-    colour: bool,
+    encoding: Encoding,
     writer: Box<dyn Write>,
-    /// Encoded, not yet written.
+    /// Not yet written.
     gathered: Vec<u8>,
 }
 
@@ -82,17 +75,22 @@ impl Sink {
         let format = format.unwrap_or(if terminal { Format::Compact } else { Format::Json });
         Ok(Self {
             name,
-            format,
-            colour: terminal,
+            encoding: Encoding { format, colour: terminal },
             writer: Box::new(file),
-            gathered: Vec::with_capacity(GATHERED),
+            gathered: Vec::new(),
         })
     }
 
-    /// Takes an event. It is written when enough have been gathered, or by [`Sink::flush`].
-    pub fn take(&mut self, event: &Event) -> Result<(), SinkError> {
-        encode(event, self.format, self.colour, &mut self.gathered);
-        if self.gathered.len() >= GATHERED { self.flush() } else { Ok(()) }
+    /// What it wants its lines to be.
+    #[must_use]
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// Takes whole lines and writes them.
+    pub fn take(&mut self, lines: &[u8]) -> Result<(), SinkError> {
+        self.gathered.extend_from_slice(lines);
+        self.flush()
     }
 
     /// Writes what has been gathered. After [`SinkError::Full`] it may be called again.
@@ -151,8 +149,7 @@ mod tests {
         sync::{Arc, Mutex},
     };
 
-    use super::{Format, Sink, SinkError};
-    use crate::event::{Action, Event, Timestamp};
+    use super::{Encoding, Format, Sink, SinkError};
 
     /// A disk with room for so many bytes.
     #[derive(Clone)]
@@ -180,17 +177,16 @@ mod tests {
         let disk = Disk(Arc::new(Mutex::new((Vec::new(), 10))));
         let mut sink = Sink {
             name: "disk".to_owned(),
-            format: Format::Json,
-            colour: false,
+            encoding: Encoding { format: Format::Json, colour: false },
             writer: Box::new(disk.clone()),
             gathered: Vec::new(),
         };
-        let event = Event::new(Action::AgentStart, Timestamp(0), Arc::default());
-        sink.take(&event).unwrap();
-        assert!(matches!(sink.flush(), Err(SinkError::Full { waiting, .. }) if waiting > 0));
+        let lines = b"{\"one\":1}\n{\"two\":2}\n";
+        assert!(
+            matches!(sink.take(lines), Err(SinkError::Full { waiting, .. }) if waiting == lines.len() - 10)
+        );
         disk.0.lock().unwrap().1 = 1 << 20;
         sink.flush().unwrap();
-        let written = disk.0.lock().unwrap().0.clone();
-        assert_eq!(serde_json::from_slice::<Event>(&written).unwrap(), event);
+        assert_eq!(disk.0.lock().unwrap().0, lines);
     }
 }

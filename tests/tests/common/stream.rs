@@ -21,9 +21,7 @@ pub(crate) fn everything() -> Config {
 pub(crate) fn replay(recording: &Path, proc: &FakeProc, config: Config) -> Vec<Event> {
     let builder = Collector::builder().config(config).proc(proc.path());
     let mut collector = builder.replay(recording).unwrap_or_else(|error| panic!("{error}"));
-    let mut events = Vec::new();
-    while collector.wait(&mut events, usize::MAX) > 0 {}
-    events
+    std::iter::from_fn(|| collector.wait()).collect()
 }
 
 /// The events of a recording that was made by hand.

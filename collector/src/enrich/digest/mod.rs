@@ -34,7 +34,7 @@ use self::{
     sighting::Key,
 };
 use crate::{
-    event::{HashSource, Hashes},
+    event::{HashSource, Hashes, Shared},
     known::Reason,
     procfs::Proc,
     reload::Changes,
@@ -97,7 +97,7 @@ impl Default for Options {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Digest {
     /// The digests.
-    pub hashes: Hashes,
+    pub hashes: Shared<Hashes>,
     /// What was read.
     pub source: HashSource,
 }

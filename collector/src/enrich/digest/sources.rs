@@ -81,7 +81,10 @@ fn by_path(job: &Job, proc: &Proc, namespaces: &mut Namespaces) -> Option<Found>
 impl Job {
     /// What was found, and whether the job's own process proves it.
     fn found(&self, hashes: Hashes, source: HashSource, by_running: bool) -> Found {
-        Found { digest: Digest { hashes, source }, from_ns: by_running.then_some(self.sighting.at_ns) }
+        Found {
+            digest: Digest { hashes: hashes.into(), source },
+            from_ns: by_running.then_some(self.sighting.at_ns),
+        }
     }
 }
 
