@@ -102,7 +102,7 @@ impl Maker {
                         source: source.parse().unwrap(),
                         destination: destination.parse().unwrap(),
                         errno: errno.parse().unwrap(),
-                    })
+                    });
                 }
                 ["done"] => return self,
                 _ => panic!("{line:?} is not an answer of storm"),
