@@ -1,31 +1,26 @@
 //! States that processes are seldom in, and what the stream says of them: a terminal, a login, another user for access to
-//! files, secrets among the arguments, a program that the kernel itself started.
+//! files, secrets among the arguments, threads and leaders that are not what they seem.
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by a panic")]
 
-use std::{
-    fs::{self, File},
-    net::TcpListener,
-    path::Path,
-    process::Command,
-    sync::Arc,
-};
+use std::{fs, net::TcpListener, sync::Arc};
 
 use collector_tests::{
     agent::{Agent, Run},
+    compare,
     events::Event,
+    findings::Findings,
     live::live_or_skip,
     stream_rules,
-    truth::procfs::Stat,
+    truth::procfs::{self, Stat},
+    wait::until,
     workload::{
         images::Images,
         spawn::{Child, Plan},
         storm::USER,
-        tiny,
     },
 };
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 const SUBJECT: &str = env!("CARGO_BIN_EXE_subject");
 const STATE: &str = env!("CARGO_BIN_EXE_state");
@@ -162,124 +157,111 @@ fn a_secret_is_nowhere_in_the_stream_and_that_it_was_there_is_told() {
     findings.conclude();
 }
 
-/// A hierarchy of version 1 cgroups of this test's own, whose release agent the kernel runs when a group becomes empty.
-/// Nothing of the machine's own is touched, as `core_pattern` or the path of modprobe would be.
-struct Hierarchy {
-    directory: TempDir,
-}
-
-impl Hierarchy {
-    fn new(release_agent: &Path) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        // A name is a hierarchy: each has its own, with the directory's.
-        let name = directory.path().file_name().unwrap().to_str().unwrap().trim_start_matches('.');
-        let options = format!("none,name=collector-{name}");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "cgroup", "-o", &options, "none"]).arg(directory.path());
-        assert!(mount.status().unwrap().success(), "a kernel without cgroups of version 1");
-        fs::write(directory.path().join("release_agent"), release_agent.to_str().unwrap()).unwrap();
-        fs::create_dir(directory.path().join("child")).unwrap();
-        fs::write(directory.path().join("child/notify_on_release"), "1").unwrap();
-        Self { directory }
-    }
-
-    /// A process that is in the group for its short life.
-    fn come_and_go(&self) {
-        let procs =
-            File::options().write(true).open(self.directory.path().join("child/cgroup.procs")).unwrap();
-        Plan { cgroup: Some(Arc::new(procs)), ..Plan::of("/bin/true") }.spawn().reap();
-    }
-}
-
-impl Drop for Hierarchy {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir(self.directory.path().join("child"));
-        let _ = Command::new("umount").arg(self.directory.path()).status();
-    }
-}
-
-/// What the kernel gives its helpers, by `cgroup1_release_agent`.
-const ENV_OF_HELPERS: [&str; 2] = ["HOME=/", "PATH=/sbin:/bin:/usr/sbin:/usr/bin"];
-
-fn is_helper(event: &Event) -> bool {
-    event.at("process.usermode_helper") == Some(&json!(true))
-}
-
+/// Row 1: another thread could change what is read at the entry of the system call.
 #[test]
-fn a_program_that_the_kernel_starts_is_told_whole_and_as_the_kernel_s() {
+fn arguments_that_another_thread_changes_meanwhile_are_those_that_the_program_got() {
     if !live_or_skip() {
         return;
     }
     let images = Images::new(SUBJECT);
-    let path = images.path("released");
-    tiny::write(&path, &tiny::image("helper"));
-    let hierarchy = Hierarchy::new(&path);
-    let agent = Agent::start(&["--event", "fork,exec,exit"]);
-    hierarchy.come_and_go();
-    let executable = json!(path);
-    let of = |action: &str| {
-        agent.wait_for_any(action, |event| {
-            event.action() == action && event.at("process.executable") == Some(&executable)
-        })
-    };
-    let events = ["exec", "exit"].map(of);
-    let run = agent.stop().expect_success();
-    drop(hierarchy);
-    let mut findings = stream_rules::check(&run.events);
-    for event in &events {
-        let mut equal = |field: &str, expected| {
-            findings.equal(field, event.action(), event.at(field), Some(&expected));
-        };
-        equal("process.usermode_helper", json!(true));
-        equal("process.args", json!([executable, "/child"]));
-        equal("process.comm", json!("released"));
-        equal("process.working_directory", json!("/"));
-        equal("process.parent.pid", json!(2));
-        equal("process.parent.comm", json!("kthreadd"));
-        equal("process.user.id", json!("0"));
-        findings.equal("process.is_kernel", event.action(), event.at("process.is_kernel"), None);
+    let agent = Agent::start(&["--event", "exec"]);
+    let mut findings = Findings::new();
+    for _ in 0..50 {
+        let mut child = state(&["racing", images.path("subject").to_str().unwrap()]);
+        child.ready();
+        let got = procfs::strings(child.pid, "cmdline").unwrap();
+        let exec = agent.wait_for_all(child.pid, "exec", 2).remove(1);
+        compare::strings(&mut findings, &exec, "process.args", &got);
     }
-    findings.equal(
-        "process.env_vars",
-        "exec",
-        events[0].at("process.env_vars"),
-        Some(&json!(ENV_OF_HELPERS)),
-    );
-    findings.equal("process.exit_code", "exit", events[1].at("process.exit_code"), Some(&json!(0)));
-    let others = run.of_action("exec").filter(|event| is_helper(event)).count();
-    findings.require("(no other exec is a helper's)", others == 1, || others);
+    findings.add(stream_rules::check(&agent.stop().expect_success().events));
     findings.conclude();
 }
 
+/// Row 2: a table of 256 was full.
 #[test]
-fn a_second_image_of_a_helper_is_one_too_and_its_children_are_not() {
+fn of_hundreds_of_processes_that_live_at_once_each_exit_is_told() {
+    if !live_or_skip() {
+        return;
+    }
+    let agent = Agent::start(&["--event", "exec,exit"]);
+    let plan = Plan { args: vec![b"sleep".to_vec(), b"60".to_vec()], ..Plan::of("/bin/sleep") };
+    let alive: Vec<Child> = (0..400).map(|_| plan.spawn()).collect();
+    let pids: Vec<u32> = alive.iter().map(|child| child.pid).collect();
+    drop(alive);
+    let mut findings = Findings::new();
+    for pid in pids {
+        for exit in agent.wait_for_all(pid, "exit", 1) {
+            findings.equal("process.args", "exit", exit.at("process.args"), Some(&json!(["sleep", "60"])));
+            findings.equal("process.exit.signal", "exit", exit.at("process.exit.signal"), Some(&json!(9)));
+        }
+    }
+    findings.add(stream_rules::check(&agent.stop().expect_success().events));
+    findings.conclude();
+}
+
+/// Row 10: /proc shows such a process as a zombie with empty maps, and it is none.
+#[test]
+fn a_connect_of_a_process_whose_leader_has_ended_is_not_the_kernel_s() {
     if !live_or_skip() {
         return;
     }
     let images = Images::new(SUBJECT);
-    let tiny = images.path("second");
-    tiny::write(&tiny, &tiny::image("second"));
-    let script = images.script("released.sh", &format!("#!/bin/sh\n/bin/true\nexec {} 7\n", tiny.display()));
-    let hierarchy = Hierarchy::new(&script);
-    let agent = Agent::start(&["--event", "exec,exit"]);
-    hierarchy.come_and_go();
-    let second = json!(tiny);
-    let exit = agent.wait_for_any("the exit", |event| {
-        event.action() == "exit" && event.at("process.executable") == Some(&second)
-    });
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let agent = Agent::start(&["--event", "exec,connect"]);
+    let mut child = Plan::of(images.path("subject").to_str().unwrap()).spawn();
+    child.ready();
+    child.tell("leader-leaves");
+    until("a leader that has ended", || (Stat::read(child.pid)?.state == 'Z').then_some(()));
+    assert!(fs::read(procfs::file(child.pid, "maps")).map_or(true, |maps| maps.is_empty()));
+    child.tell(&format!("connect tcp {}", listener.local_addr().unwrap()));
+    assert!(child.answer().starts_with("0 "));
+    let events =
+        ["connect", "connect-result"].map(|action| agent.wait_for_all(child.pid, action, 1).remove(0));
     let run = agent.stop().expect_success();
-    drop(hierarchy);
-    let pid = u32::try_from(exit.pid().unwrap()).unwrap();
     let mut findings = stream_rules::check(&run.events);
-    let execs = run.of(pid, "exec");
-    findings.require("(two images)", execs.len() == 2, || execs.len());
-    for event in execs.iter().chain([&exit]) {
-        findings.require("process.usermode_helper", is_helper(event), || &event.text);
+    for event in &events {
+        for field in ["network.kernel_connection", "process.is_kernel"] {
+            findings.equal(field, event.action(), event.at(field), None);
+        }
+        let executable = json!(images.path("subject"));
+        findings.equal(
+            "process.executable",
+            event.action(),
+            event.at("process.executable"),
+            Some(&executable),
+        );
+        let thread = event.number_at("process.thread.id");
+        findings.require("process.thread.id", thread.is_some() && thread != event.pid(), || &event.text);
     }
-    findings.equal("process.script", "exec", execs[0].at("process.script"), Some(&json!(script)));
-    let is_child = |event: &&Arc<Event>| event.number_at("process.parent.pid") == Some(pid.into());
-    let children: Vec<_> = run.events.iter().filter(is_child).collect();
-    findings.require("(a child's exec and exit)", children.len() == 2, || children.len());
-    findings.require("(a child is none)", !children.iter().any(|event| is_helper(event)), || pid);
+    findings.conclude();
+}
+
+/// Row 14.
+#[test]
+fn a_second_exec_after_a_chdir_is_told_with_the_new_directory() {
+    if !live_or_skip() {
+        return;
+    }
+    let images = Images::new(SUBJECT);
+    let subject = images.path("subject");
+    let (one, two) = (images.subdirectory("one"), images.subdirectory("two (deleted)"));
+    let agent = Agent::start(&["--event", "exec,exit"]);
+    let mut child = Plan { directory: one.clone(), ..Plan::of(subject.to_str().unwrap()) }.spawn();
+    child.ready();
+    child.tell(&format!("chdir {}", two.display()));
+    assert_eq!(child.answer(), "changed");
+    child.tell(&format!("exec {}", subject.display()));
+    child.ready();
+    child.tell("exit 0");
+    let pid = child.pid;
+    child.reap();
+    let execs = agent.wait_for_all(pid, "exec", 2);
+    let exit = agent.wait_for_all(pid, "exit", 1).remove(0);
+    let run = agent.stop().expect_success();
+    let mut findings = stream_rules::check(&run.events);
+    for (event, directory) in [(&execs[0], &one), (&execs[1], &two), (&exit, &two)] {
+        let told = event.at("process.working_directory");
+        findings.equal("process.working_directory", event.action(), told, Some(&json!(directory)));
+    }
     findings.conclude();
 }

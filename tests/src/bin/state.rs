@@ -6,6 +6,7 @@
 //! | `title TEXT` | writes over its arguments, as setproctitle(3) does; says `ready` |
 //! | `terminal SUBJECT` | leads a session with a terminal of its own |
 //! | `login UID SUBJECT` | has logged in, for the audit subsystem |
+//! | `racing SUBJECT` | runs it while another thread changes the argument that it is given |
 //! | `fs-user ADDRESS` | another user for access to files alone; connects |
 
 #![expect(
@@ -17,7 +18,17 @@
 )]
 
 use std::{
-    env, fs, io, net::TcpStream, os::fd::BorrowedFd, os::unix::process::CommandExt, process::Command, ptr,
+    env,
+    ffi::CString,
+    fs, io,
+    net::TcpStream,
+    os::fd::BorrowedFd,
+    os::unix::process::CommandExt,
+    process::Command,
+    ptr,
+    sync::atomic::{AtomicU8, Ordering},
+    thread,
+    time::Duration,
 };
 
 use collector_tests::workload::storm::USER;
@@ -34,6 +45,7 @@ fn main() {
             fs::write("/proc/self/loginuid", uid).unwrap();
             run(subject, &["logged in"]);
         }
+        ["racing", subject] => racing(subject),
         ["fs-user", address] => fs_user(address),
         _ => panic!("{args:?}"),
     }
@@ -82,6 +94,25 @@ fn terminal(subject: &str) {
     let terminal = unsafe { BorrowedFd::borrow_raw(terminal) };
     ioctl_tiocsctty(terminal).unwrap();
     run(subject, &["at a terminal"]);
+}
+
+/// The kernel copies the argument at some moment of the exec, and a hook at the entry of the system call would see others.
+fn racing(subject: &str) {
+    static ARGUMENT: [AtomicU8; 4096] = [const { AtomicU8::new(b'a') }; 4096];
+    ARGUMENT[4095].store(0, Ordering::Relaxed);
+    thread::spawn(|| {
+        for letter in (b'a'..=b'z').cycle() {
+            ARGUMENT[..4095].iter().for_each(|byte| byte.store(letter, Ordering::Relaxed));
+        }
+    });
+    thread::sleep(Duration::from_millis(1));
+    let subject = CString::new(subject).unwrap();
+    let argv = [subject.as_ptr(), ARGUMENT.as_ptr().cast(), ptr::null()];
+    let envp = [ptr::null()];
+    // SAFETY: execve(2) asks for C strings and for arrays of them that end with a null pointer; they live for ever or to
+    // the end of this function, and the last byte of the one that changes is never but 0.
+    unsafe { libc::execve(subject.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
+    panic!("{subject:?}: {}", io::Error::last_os_error());
 }
 
 fn fs_user(address: &str) {

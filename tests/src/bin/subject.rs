@@ -8,6 +8,7 @@
 //! | `touch MIB` | uses memory |
 //! | `exec PATH ARG…` | execve(2) with no environment; answers only where that fails |
 //! | `exec-in-thread PATH ARG…` | the same by a thread that is not the leader |
+//! | `chdir DIRECTORY` | chdir(2) |
 //! | `leader-leaves` | the leader's thread ends, and another one takes the commands that follow |
 //! | `thread-exit CODE` | exit(2) of this thread alone |
 //! | `connect PROTOCOL ADDRESS WORD…` | see [`Connect`] |
@@ -62,6 +63,10 @@ fn take_commands() {
             "exec-in-thread" => {
                 let command = rest.to_owned();
                 println!("failed {}", thread::spawn(move || exec(&command)).join().unwrap());
+            }
+            "chdir" => {
+                std::env::set_current_dir(rest).unwrap();
+                println!("changed");
             }
             "leader-leaves" => {
                 thread::spawn(take_commands);

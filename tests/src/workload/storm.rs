@@ -56,10 +56,12 @@ pub enum Run {
 }
 
 /// One image of a process, as the stream must tell of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Shown {
     /// `process.executable`
     pub executable: String,
+    /// `process.comm`: the last part of what execve(2) was given. Of a descriptor, kernels before 6.14 say its number.
+    pub comm: Option<String>,
     /// What is at the end of the file: [`super::tiny::image`].
     pub trailer: String,
     /// `process.script`
@@ -168,8 +170,7 @@ impl Made {
         let file = |name: &str| format!("{home}/{name}");
         let digits = number.to_string();
         let mut args: Vec<Vec<u8>> = [&*file("tiny"), &digits].map(Into::into).to_vec();
-        let mut shown =
-            Shown { executable: file("tiny"), trailer: String::new(), script: None, args: Vec::new() };
+        let mut shown = Shown { executable: file("tiny"), ..Shown::default() };
         let mut run = Run::Path(file("tiny"));
         let mut env = environment(number);
         let mut directory = PathBuf::from(home);
@@ -191,6 +192,7 @@ impl Made {
                 args.extend_from_slice(&second);
                 again = Some(Shown {
                     executable: file("second"),
+                    comm: Some("second".to_owned()),
                     trailer: "second".into(),
                     args: second,
                     ..shown.clone()
@@ -219,6 +221,9 @@ impl Made {
             Kind::Fexecve => run = Run::Descriptor(file("tiny")),
             Kind::Hostile => args.extend(HOSTILE.iter().map(|bytes| bytes.to_vec())),
             Kind::Killed => args = vec![file("tiny").into(), format!("{number}s").into()],
+        }
+        if let Run::Path(path) = &run {
+            shown.comm = path.rsplit('/').next().map(str::to_owned);
         }
         shown.args.clone_from(&args);
         if kind == Kind::Script {

@@ -139,6 +139,9 @@ impl<'a> Processes<'a> {
         equal("/process/thread/id", Some(&json!(born.pid)));
         equal("/process/vpid", None);
         equal("/process/executable", Some(&json!(shown.executable)));
+        if let Some(comm) = &shown.comm {
+            equal("/process/comm", Some(&json!(comm)));
+        }
         equal("/process/script", shown.script.clone().map(Value::from).as_ref());
         equal("/process/working_directory", Some(&json!(made.directory)));
         let mut exe = event.pointer("/process/exe").cloned().unwrap_or_default();
