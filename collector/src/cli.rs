@@ -70,7 +70,7 @@ pub(crate) struct Run {
     /// Bytes of the buffer between kernel and agent: a power of two
     #[arg(long, value_name = "BYTES", env = "COLLECTOR_RING_BYTES")]
     ring_bytes: Option<u32>,
-    /// Write the raw records of the kernel to a new file as well, for collector replay
+    /// Write the raw records of the kernel to a new file as well, for collector replay. They have secrets as they were
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
 }

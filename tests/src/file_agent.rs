@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{Read, Seek, SeekFrom},
+    io::{BufRead, BufReader, Seek, SeekFrom},
     path::{Path, PathBuf},
     process::{Child, Stdio},
 };
@@ -35,7 +35,7 @@ impl FileAgent {
             .spawn()
             .unwrap();
         let agent = Self { child, directory };
-        agent.wait_for_line(&["\"agent-start\""]);
+        agent.wait_for_line(&["\"agent-start\""], 0);
         agent
     }
 
@@ -43,10 +43,11 @@ impl FileAgent {
     /// stands in the file then.
     pub fn catch_up(&self) {
         let mark = format!("mark of {}", rustix::process::getpid().as_raw_nonzero());
+        let before = self.written();
         let mut plan = Plan::of("/bin/true");
         plan.args.push(mark.clone().into());
         plan.spawn().reap();
-        self.wait_for_line(&[&mark, "\"exit\""]);
+        self.wait_for_line(&[&mark, "\"exit\""], before);
     }
 
     /// SIGTERM, and the whole stream.
@@ -57,18 +58,30 @@ impl FileAgent {
         fs::read(stream_in(&self.directory)).unwrap()
     }
 
-    /// A line near the end of the file with all of these texts in it.
-    fn wait_for_line(&self, texts: &[&str]) {
-        const NEAR: u64 = 64 << 10;
+    /// A line from this place of the file on with all of these texts in it. Others on this machine may make many more.
+    fn wait_for_line(&self, texts: &[&str], from: u64) {
+        let (mut read, mut line) = (from, Vec::new());
         until(&format!("a line with {texts:?}"), || {
             let mut file = File::open(stream_in(&self.directory)).ok()?;
-            let len = file.metadata().unwrap().len();
-            file.seek(SeekFrom::Start(len.saturating_sub(NEAR))).unwrap();
-            let mut tail = Vec::new();
-            file.read_to_end(&mut tail).unwrap();
-            let tail = String::from_utf8_lossy(&tail);
-            tail.lines().any(|line| texts.iter().all(|text| line.contains(text))).then_some(())
+            file.seek(SeekFrom::Start(read)).unwrap();
+            let mut lines = BufReader::new(file);
+            loop {
+                read += u64::try_from(lines.read_until(b'\n', &mut line).unwrap()).unwrap();
+                if line.last() != Some(&b'\n') {
+                    // The rest of it comes later.
+                    return None;
+                }
+                let text = String::from_utf8_lossy(&line).into_owned();
+                line.clear();
+                if texts.iter().all(|part| text.contains(part)) {
+                    return Some(());
+                }
+            }
         });
+    }
+
+    fn written(&self) -> u64 {
+        fs::metadata(stream_in(&self.directory)).map_or(0, |file| file.len())
     }
 }
 

@@ -6,6 +6,7 @@
 use std::{
     collections::HashMap,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
@@ -72,8 +73,15 @@ fn read(stream: &[u8], cookie: u64, findings: &mut Findings) -> Told {
     told
 }
 
+/// One flood at a time: each agent sees all of them.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Runs `act` with a socket that is not connected; what the stream has of it.
 fn of_a_socket(findings: &mut Findings, act: impl FnOnce(&UdpSocket)) -> Told {
+    let _alone = alone();
     let agent = FileAgent::start(&["--event", "exec,exit,connect"]);
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     act(&socket);
