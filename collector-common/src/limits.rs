@@ -5,6 +5,8 @@ pub const RING_BYTES: u32 = 8 << 20;
 
 /// Most bytes of argv that a record carries; the full size is told beside them. As long as the kernel lets one argument be.
 pub const ARGS_MAX: usize = 128 << 10;
+/// Most bytes of argv that a record carries where the ring has no room for more.
+pub const ARGS_SHORT: usize = 2 << 10;
 /// Most bytes of the environment that a record carries.
 pub const ENV_MAX: usize = 64 << 10;
 /// Most bytes of a path that a record carries: `PATH_MAX` of the kernel.

@@ -9,7 +9,10 @@ use aya_ebpf::helpers::generated::{
 use collector_common::{Counters, ExecRecord, Kind, Loss, RecordHeader, WIRE_VERSION};
 use zerocopy::FromBytes;
 
-use crate::maps::{COUNTERS, ExecScratch, PIECES_LEN, RECORDS};
+use crate::{
+    kernel::pieces,
+    maps::{COUNTERS, ExecScratch, PIECES_LEN, RECORDS},
+};
 
 /// Counts an event of this kind as seen.
 #[inline(always)]
@@ -79,15 +82,27 @@ pub fn record<T: FromBytes>(kind: Kind, fill: impl FnOnce(&mut T)) {
     unsafe { bpf_ringbuf_submit(slot, 0) };
 }
 
-/// Sends the exec that was put together in `scratch`: its fixed part and the pieces in use.
+/// Sends the exec that was put together in `scratch`: its fixed part and the pieces in use. Where the ring has no room for
+/// that, it is sent without its environment and with the beginning of its arguments; their full sizes tell.
 #[inline(always)]
 pub fn exec(scratch: &mut ExecScratch) {
-    let used = scratch.used;
-    if used > PIECES_LEN as u64 {
-        // Not reached: each piece is clamped. The verifier wants to see a bound on the length.
-        lost(Kind::Exec, Loss::ReserveFailed);
-        return;
+    if !output(scratch) {
+        pieces::shorten(scratch);
+        if !output(scratch) {
+            lost(Kind::Exec, Loss::RingFull);
+        }
     }
+}
+
+/// Answers whether there was room.
+#[inline(always)]
+fn output(scratch: &mut ExecScratch) -> bool {
+    let used = scratch.used;
+    // Never more, since each piece is clamped; the verifier wants to see a bound on the length.
+    if used > PIECES_LEN as u64 {
+        return false;
+    }
+    scratch.record.header.len = size_of::<ExecRecord>() as u32 + used as u32;
     // SAFETY: the map is a ring buffer; `pieces` follows `record` with no padding (`repr(C)`, bytes), so that many
     // bytes from the start of `scratch` are inside it and initialised.
     let sent = unsafe {
@@ -98,7 +113,5 @@ pub fn exec(scratch: &mut ExecScratch) {
             0,
         )
     };
-    if sent != 0 {
-        lost(Kind::Exec, Loss::RingFull);
-    }
+    sent == 0
 }

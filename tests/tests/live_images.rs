@@ -222,6 +222,38 @@ fn of_arguments_and_an_environment_beyond_any_limit_a_beginning_and_their_size_a
     findings.conclude();
 }
 
+/// Row 22: what does not fit into the ring is cut, and the event is there.
+#[test]
+fn an_exec_larger_than_the_ring_is_told_with_a_beginning_of_its_arguments() {
+    if !live_or_skip() {
+        return;
+    }
+    let images = Images::new(SUBJECT);
+    let path = tiny_image(&images);
+    let mut plan = Plan { directory: images.directory(), ..Plan::of(path.to_str().unwrap()) };
+    plan.args.push(b"65".to_vec());
+    plan.args.extend(many("ARG").into_iter().take(1_000));
+    plan.env = many("ENV").into_iter().take(100).collect();
+    let agent = Agent::start(&["--event", "exec,exit", "--ring-bytes", "65536"]);
+    let child = plan.spawn();
+    let pid = child.pid;
+    assert_eq!(child.reap().exit_code, Some(65));
+    let exec = agent.wait_for_all(pid, "exec", 1).remove(0);
+    let exit = agent.wait_for_all(pid, "exit", 1).remove(0);
+    let run = agent.stop().expect_success();
+    let mut findings = stream_rules::check(&run.events);
+    for event in [&exec, &exit] {
+        check_beginning(&mut findings, event, "process.args", &plan.args, 2 << 10);
+        let told = event.at("process.executable");
+        findings.equal("process.executable", event.action(), told, Some(&json!(path)));
+        let told = event.at("process.working_directory");
+        findings.equal("process.working_directory", event.action(), told, Some(&json!(images.directory())));
+    }
+    let (told, missing) = (exec.at("process.env_vars"), exec.missing("process.env_vars"));
+    findings.require("process.env_vars (or the reason)", told.is_some() || missing.is_some(), || &exec.text);
+    findings.conclude();
+}
+
 #[test]
 fn an_environment_beyond_any_limit_is_completed_from_proc_while_its_process_lives() {
     if !live_or_skip() {

@@ -3,7 +3,7 @@
 use core::ptr;
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
-use collector_common::{PATH_MAX, Piece};
+use collector_common::{ARGS_SHORT, PATH_MAX, Piece};
 
 use super::{
     Address,
@@ -68,4 +68,16 @@ pub fn append_user(scratch: &mut ExecScratch, (begin, end): (u64, u64), max: u32
     let len = if read { len } else { 0 };
     scratch.used = to + len as u64;
     Piece { len, full: full as u32 }
+}
+
+/// Takes the environment off the pieces, and of the arguments what is beyond a beginning.
+#[inline(always)]
+pub fn shorten(scratch: &mut ExecScratch) {
+    let record = &mut scratch.record;
+    if record.args.len > ARGS_SHORT as u32 {
+        record.args.len = ARGS_SHORT as u32;
+    }
+    record.env.len = 0;
+    let before = record.path.len as u64 + record.cwd.len as u64 + record.script.len as u64;
+    scratch.used = before + record.args.len as u64;
 }

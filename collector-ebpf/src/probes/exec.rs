@@ -47,7 +47,6 @@ fn fill(scratch: &mut ExecScratch, process: Address, binprm: Address) {
     scratch.record.args = pieces::append_user(scratch, args, ARGS_MAX as u32);
     let env = (mm.read(offset!(mm_env_start)), mm.read(offset!(mm_env_end)));
     scratch.record.env = pieces::append_user(scratch, env, ENV_MAX as u32);
-    scratch.record.header.len = size_of::<ExecRecord>() as u32 + scratch.used as u32;
 }
 
 /// What execve(2) was given, where the kernel put an interpreter in its place.
