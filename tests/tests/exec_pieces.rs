@@ -1,6 +1,11 @@
 //! An exec whose record could not carry everything: what /proc completes, and what it must not.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what went wrong by a panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helper says what went wrong by a panic, which fails the test that called it"
+)]
 
 #[allow(dead_code, reason = "each test uses a part of it")]
 mod common;

@@ -1,7 +1,12 @@
 //! Lives of one pid that begin in the same tick of the clock. By its specification the CPID of both is the same; nothing
 //! else that is said of them is.
 
-#![expect(clippy::unwrap_used, reason = "a test says what went wrong by a panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helper says what went wrong by a panic, which fails the test that called it"
+)]
 
 #[allow(dead_code, reason = "each test uses a part of it")]
 mod common;

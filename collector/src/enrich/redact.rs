@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem::Finder;
+
 /// What stands in the place of a value.
 pub const REDACTED: &str = "[redacted]";
 
@@ -22,9 +24,9 @@ pub enum Mode {
 }
 
 /// A name, or a part of one where a `*` stands before or behind it. Case does not matter, and `-` is `_`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Pattern {
-    stem: Vec<u8>,
+    stem: Finder<'static>,
     open_left: bool,
     open_right: bool,
 }
@@ -33,17 +35,17 @@ impl Pattern {
     fn new(text: &str) -> Self {
         let (open_left, rest) = text.strip_prefix('*').map_or((false, text), |rest| (true, rest));
         let (open_right, stem) = rest.strip_suffix('*').map_or((false, rest), |stem| (true, stem));
-        Self { stem: folded(stem.as_bytes()), open_left, open_right }
+        Self { stem: Finder::new(&folded(stem.as_bytes())).into_owned(), open_left, open_right }
     }
 
     /// `name` is folded already.
     fn matches(&self, name: &[u8]) -> bool {
-        let stem = self.stem.as_slice();
+        let stem = self.stem.needle();
         match (self.open_left, self.open_right) {
             (false, false) => name == stem,
             (true, false) => name.ends_with(stem),
             (false, true) => name.starts_with(stem),
-            (true, true) => name.windows(stem.len().max(1)).any(|window| window == stem),
+            (true, true) => self.stem.find(name).is_some(),
         }
     }
 }
@@ -162,7 +164,8 @@ fn split_at(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
 }
 
 fn split_once<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
-    let at = text.windows(separator.len()).position(|window| window == separator)?;
+    let starts = |&at: &usize| text.get(at..).is_some_and(|rest| rest.starts_with(separator));
+    let at = memchr::memchr_iter(*separator.first()?, text).find(starts)?;
     Some((text.get(..at)?, text.get(at + separator.len()..)?))
 }
 

@@ -182,7 +182,7 @@ impl Made {
                 shown.executable = file(COMPAT);
                 run = Run::Path(file(COMPAT));
             }
-            Kind::MoreArgs => args.extend((0..200).map(|index| format!("{index:0>99}").into_bytes())),
+            Kind::MoreArgs => args.extend(hundreds_of_bytes(200)),
             Kind::LongEnv => {
                 env.extend((0..40).map(|line| format!("LINE_{line}={number:0>93}").into_bytes()));
             }
@@ -198,7 +198,7 @@ impl Made {
                     ..shown.clone()
                 });
             }
-            Kind::LongArgs => args.extend((0..1_024).map(|index| format!("{index:0>99}").into_bytes())),
+            Kind::LongArgs => args.extend(hundreds_of_bytes(1_024)),
             Kind::Memfd => {
                 shown.trailer = format!("storm-{number}");
                 shown.executable = format!("/memfd:{}", shown.trailer);
@@ -231,15 +231,8 @@ impl Made {
             let head = [file("tiny"), SCRIPT_CODE.to_string(), file("script")].map(Into::into);
             shown.args.splice(..1, head);
         }
-        Self {
-            number,
-            kind,
-            run,
-            args,
-            env,
-            directory,
-            shown: [Some(shown), again].into_iter().flatten().collect(),
-        }
+        let shown = [Some(shown), again].into_iter().flatten().collect();
+        Self { number, kind, run, args, env, directory, shown }
     }
 
     /// The code that it ends with, unless it is killed.
@@ -250,6 +243,11 @@ impl Made {
             _ => Some(self.number.to_le_bytes()[0]),
         }
     }
+}
+
+/// Arguments that are 100 bytes with their NUL.
+fn hundreds_of_bytes(count: u32) -> impl Iterator<Item = Vec<u8>> {
+    (0..count).map(|index| format!("{index:0>99}").into_bytes())
 }
 
 /// The usual, and one name twice.
