@@ -20,7 +20,7 @@ pub struct FileIdentity {
     pub device: u32,
     /// `i_mode`: type and permissions.
     pub mode: u16,
-    /// What else there is to say of it: [`FileIdentity::FOREIGN`].
+    /// What else there is to say of it: [`FileIdentity::FOREIGN`], [`FileIdentity::CTIME_TOLD`].
     pub flags: u16,
     /// Owner in the initial user namespace.
     pub uid: u32,
@@ -38,6 +38,9 @@ impl FileIdentity {
     /// mounted in another user namespace than the first. So its numbers and times are what a user makes them, and the
     /// same ones do not mean the same bytes.
     pub const FOREIGN: u16 = 1;
+    /// In [`FileIdentity::flags`]: somebody was told the change time (`I_CTIME_QUERIED`, Linux 6.13), so that the next
+    /// change is sure to have another one, be it in the same tick of the clock.
+    pub const CTIME_TOLD: u16 = 2;
 }
 
 /// How much of a run of bytes a record carries.

@@ -18,6 +18,7 @@ pub mod agent;
 pub mod community_id;
 pub mod compare;
 pub mod cpid;
+pub mod digests;
 pub mod events;
 pub mod file_agent;
 pub mod findings;

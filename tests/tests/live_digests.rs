@@ -1,11 +1,9 @@
-//! The digests of images of every kind are those of the bytes that run, or there is a reason: row 17 and 18 of the list of
+//! The digests of images of every kind are those of the bytes that run, or there is a reason: rows 17 and 18 of the
 //! faults of other monitors, and issue 4.
 //!
 //! The agent is held still while an image is run and then taken away, so that it always comes too late.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what went wrong by a panic")]
-
-mod digests;
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by a panic")]
 
 use std::{
     fs,
@@ -14,6 +12,7 @@ use std::{
 
 use collector_tests::{
     agent::Agent,
+    digests::{Change, Held, SETTLED, Told, end, plan, run, start, write_settled},
     live::live_or_skip,
     workload::{
         fuse::{Open, Served},
@@ -23,9 +22,9 @@ use collector_tests::{
         tiny,
     },
 };
-use digests::{Change, Held, SETTLED, Told, end, plan, run, start, write_settled};
 
 const SUBJECT: &str = env!("CARGO_BIN_EXE_subject");
+
 const USER: u32 = 65_534;
 
 /// An agent that tells execs, and a directory of images.

@@ -4,8 +4,8 @@ use collector_common::{ABSENT, FileIdentity};
 
 use super::{Address, offset};
 
-/// `i_ctime_nsec` keeps a flag in its top bit since 6.13 (`I_CTIME_QUERIED`).
-const NANOSECONDS: u32 = 0x7fff_ffff;
+/// `I_CTIME_QUERIED`: a flag in the top bit of `i_ctime_nsec`, since 6.13.
+const CTIME_QUERIED: u32 = 0x8000_0000;
 /// Where a `timespec64` has its nanoseconds.
 const TIMESPEC_NANOSECONDS: u32 = 8;
 /// `FUSE_SUPER_MAGIC` of include/uapi/linux/magic.h.
@@ -19,9 +19,14 @@ pub fn identity(file: Address, identity: &mut FileIdentity) {
     let inode = file.follow(offset!(file_inode));
     identity.inode = inode.read(offset!(inode_ino));
     identity.size = inode.read(offset!(inode_size));
+    identity.flags = 0;
     if offset!(inode_ctime) == ABSENT {
         identity.ctime_s = inode.read(offset!(inode_ctime_sec));
-        identity.ctime_ns = inode.read::<u32>(offset!(inode_ctime_nsec)) & NANOSECONDS;
+        let nanoseconds: u32 = inode.read(offset!(inode_ctime_nsec));
+        identity.ctime_ns = nanoseconds & !CTIME_QUERIED;
+        if nanoseconds & CTIME_QUERIED != 0 {
+            identity.flags |= FileIdentity::CTIME_TOLD;
+        }
     } else {
         let ctime = inode.plus(offset!(inode_ctime));
         identity.ctime_s = ctime.read(0);
@@ -29,7 +34,9 @@ pub fn identity(file: Address, identity: &mut FileIdentity) {
     }
     let file_system = inode.follow(offset!(inode_sb));
     identity.device = file_system.read(offset!(super_dev));
-    identity.flags = if is_foreign(file_system) { FileIdentity::FOREIGN } else { 0 };
+    if is_foreign(file_system) {
+        identity.flags |= FileIdentity::FOREIGN;
+    }
     identity.mode = inode.read(offset!(inode_mode));
     identity.uid = inode.read(offset!(inode_uid));
     identity.generation = inode.read(offset!(inode_generation));

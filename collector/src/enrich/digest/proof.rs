@@ -79,7 +79,9 @@ pub(super) fn digest(
     if sighting.file.size > limits.max_size {
         return Err(HashError::TooLarge);
     }
-    settle(&sighting.file);
+    if sighting.is_fresh() {
+        settle(&sighting.file);
+    }
     let (hashes, len) = hash::hash(&mut file, limits.algorithms, sighting.file.size)?;
     let after = look(&file)?;
     if len != sighting.file.size || !is_same(&after, sighting, witness) {

@@ -3,9 +3,9 @@
 //! What the kernel side tells at an exec (device, inode, size, change time) names bytes only as far as a change of them
 //! changes the change time. Two things stand in the way of that:
 //!
-//! - Change times are coarse: two writes in one tick of the kernel's clock leave the same one, and since Linux 6.13 too,
-//!   unless somebody asked for the time between them. So a sighting within a tick of the change time is *fresh*: the file
-//!   may have been written to once more since, and nothing shows it. Only a process that runs the file proves a fresh one.
+//! - Change times are coarse: two writes in one tick of the kernel's clock leave the same one, since Linux 6.13 only if
+//!   nobody was told the time between them. So a sighting within a tick of the change time is *fresh*: the file may have
+//!   been written to once more since, and nothing shows it. Only a process that runs the file proves a fresh one.
 //! - A file system that a user serves or mounted (FUSE, or anything mounted in another user namespace) tells what that
 //!   user likes, and its device number is another's the moment after. So a *foreign* file is read anew for each exec.
 
@@ -38,7 +38,8 @@ impl Sighting {
     #[must_use]
     pub fn new(file: FileIdentity, at_ns: u64, at: Timestamp) -> Self {
         let apart = Duration::from_nanos(at.0.abs_diff(changed_ns(&file)));
-        Self { file, at_ns, fresh: apart <= granularity(&file) + CLOCKS_APART }
+        let shows_changes = file.flags & FileIdentity::CTIME_TOLD != 0;
+        Self { file, at_ns, fresh: !shows_changes && apart <= granularity(&file) + CLOCKS_APART }
     }
 
     /// Whether the change time does not prove the bytes.
@@ -114,28 +115,33 @@ mod tests {
 
     /// A file that was changed 1,000.5 seconds after 1970, seen so much later.
     #[track_caller]
-    fn check(ctime_ns: u32, seen_later_ns: i64, fresh: bool) {
-        let file = FileIdentity { ctime_s: 1000, ctime_ns, ..FileIdentity::default() };
+    fn check(ctime_ns: u32, flags: u16, seen_later_ns: i64, fresh: bool) {
+        let file = FileIdentity { ctime_s: 1000, ctime_ns, flags, ..FileIdentity::default() };
         let at = 1000 * SECOND + i64::from(ctime_ns) + seen_later_ns;
         assert_eq!(Sighting::new(file, 0, Timestamp(at)).is_fresh(), fresh);
     }
 
     #[test]
     fn a_file_seen_within_a_tick_of_its_change_is_fresh() {
-        check(500_000_000, 0, true);
-        check(500_000_000, 1_000_000, true);
-        check(500_000_000, SECOND / 20, false);
+        check(500_000_000, 0, 0, true);
+        check(500_000_000, 0, 1_000_000, true);
+        check(500_000_000, 0, SECOND / 20, false);
+    }
+
+    #[test]
+    fn a_file_whose_change_time_was_told_shows_its_next_change() {
+        check(500_000_000, FileIdentity::CTIME_TOLD, 0, false);
     }
 
     #[test]
     fn a_change_time_far_ahead_of_the_clock_is_not_fresh() {
-        check(500_000_000, -SECOND, false);
+        check(500_000_000, 0, -SECOND, false);
     }
 
     #[test]
     fn a_file_system_of_whole_seconds_has_fresh_files_for_longer() {
-        check(0, SECOND, true);
-        check(0, 3 * SECOND, false);
+        check(0, 0, SECOND, true);
+        check(0, 0, 3 * SECOND, false);
     }
 
     #[test]

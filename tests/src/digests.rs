@@ -1,8 +1,8 @@
-//! Shared by the tests of digests: what the stream tells of an image in the end, and an agent that is held still.
+//! What the stream tells of an image's digests in the end, and an agent that is held still.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc, thread, time::Duration};
 
-use collector_tests::{
+use crate::{
     agent::Agent,
     events::Event,
     stream_rules,
@@ -14,21 +14,25 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// Longer than a tick of the kernel's clock: what was changed before it shows when it is changed again.
-pub(crate) const SETTLED: Duration = Duration::from_millis(30);
+pub const SETTLED: Duration = Duration::from_millis(30);
 
 /// What is told of an image's digests, on its exec or on a later record.
 #[derive(Debug)]
-pub(crate) struct Told {
-    pub(crate) exec: Arc<Event>,
-    pub(crate) hash: Option<Value>,
-    pub(crate) source: Option<String>,
-    pub(crate) missing: Option<String>,
+pub struct Told {
+    /// The exec itself.
+    pub exec: Arc<Event>,
+    /// `process.hash`
+    pub hash: Option<Value>,
+    /// `process.hash_source`
+    pub source: Option<String>,
+    /// Why there is none.
+    pub missing: Option<String>,
 }
 
 impl Told {
     /// Of the exec of this image by a process.
     #[track_caller]
-    pub(crate) fn of(agent: &Agent, pid: u32, executable: &str) -> Self {
+    pub fn of(agent: &Agent, pid: u32, executable: &str) -> Self {
         let exec = agent.wait_for(pid, "the exec", |event| {
             event.action() == "exec" && event.text_at("process.executable") == Some(executable)
         });
@@ -37,7 +41,7 @@ impl Told {
 
     /// Of an exec.
     #[track_caller]
-    pub(crate) fn in_the_end(agent: &Agent, exec: Arc<Event>) -> Self {
+    pub fn in_the_end(agent: &Agent, exec: Arc<Event>) -> Self {
         let pid = u32::try_from(exec.pid().unwrap()).unwrap();
         let told_by = if exec.missing("process.hash") == Some("pending") {
             agent.wait_for(pid, "the late digests", |event| {
@@ -56,7 +60,7 @@ impl Told {
 
     /// The digests are those of these bytes, from this source.
     #[track_caller]
-    pub(crate) fn expect(&self, what: &str, bytes: &[u8], source: &str) {
+    pub fn expect(&self, what: &str, bytes: &[u8], source: &str) {
         assert_eq!(self.hash, Some(files::hashes(bytes)), "{what}: {}", self.exec.text);
         assert_eq!(self.source.as_deref(), Some(source), "{what}: {}", self.exec.text);
         assert_eq!(self.missing, None, "{what}");
@@ -64,20 +68,21 @@ impl Told {
 
     /// There is no digest, for this reason.
     #[track_caller]
-    pub(crate) fn expect_none(&self, what: &str, reason: &str) {
+    pub fn expect_none(&self, what: &str, reason: &str) {
         assert_eq!((&self.hash, &self.source), (&None, &None), "{what}: {}", self.exec.text);
         assert_eq!(self.missing.as_deref(), Some(reason), "{what}: {}", self.exec.text);
     }
 }
 
 /// An agent that does nothing meanwhile, while the kernel goes on to record.
-pub(crate) struct Held {
+#[derive(Debug)]
+pub struct Held {
     pid: u32,
 }
 
 impl Held {
     /// Until it is dropped.
-    pub(crate) fn still(agent: &Agent) -> Self {
+    pub fn still(agent: &Agent) -> Self {
         let pid = agent.pid();
         kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), Signal::STOP).unwrap();
         until("an agent that stands still", || {
@@ -100,28 +105,28 @@ impl Drop for Held {
 }
 
 /// Writes an image, and gives its change time time to settle.
-pub(crate) fn write_settled(path: &Path, bytes: &[u8]) {
+pub fn write_settled(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     thread::sleep(SETTLED);
 }
 
 /// A command that is run as it is typed.
-pub(crate) fn plan(args: &[&str]) -> Plan {
+pub fn plan(args: &[&str]) -> Plan {
     let mut plan = Plan::of(args[0]);
     plan.args = args.iter().map(|arg| arg.as_bytes().to_vec()).collect();
     plan
 }
 
 /// Runs a command that says that it is ready and waits.
-pub(crate) fn start(args: &[&str]) -> Child {
+pub fn start(args: &[&str]) -> Child {
     let mut child = plan(args).spawn();
     child.ready();
     child
 }
 
 /// Runs a command to its end; answers with its process id.
-pub(crate) fn run(args: &[&str]) -> u32 {
+pub fn run(args: &[&str]) -> u32 {
     let child = plan(args).spawn();
     let pid = child.pid;
     child.reap();
@@ -129,10 +134,10 @@ pub(crate) fn run(args: &[&str]) -> u32 {
 }
 
 /// What becomes of a file, and its name.
-pub(crate) type Change = (&'static str, fn(&Path));
+pub type Change = (&'static str, fn(&Path));
 
 /// Ends the agent; its stream must be as every stream is.
 #[track_caller]
-pub(crate) fn end(agent: Agent) {
+pub fn end(agent: Agent) {
     stream_rules::check(&agent.stop().expect_success().events).conclude();
 }
