@@ -105,7 +105,7 @@ impl Builder {
         self
     }
 
-    /// The events that are wanted. `Connect` brings its results, and `Exec` and `Snapshot` the digests that come late.
+    /// The events that are wanted. `Connect` brings its results, and each the digests that come late.
     #[must_use]
     pub fn events(mut self, events: impl IntoIterator<Item = Action>) -> Self {
         self.config.events = events.into_iter().collect();

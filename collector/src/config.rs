@@ -348,10 +348,8 @@ impl Config {
         if self.snapshot {
             actions.insert(Action::Snapshot);
         }
-        let tells_digests = [Action::Exec, Action::Snapshot, Action::Connect];
-        if tells_digests.iter().any(|action| actions.contains(action)) {
-            actions.insert(Action::Checksums);
-        }
+        // Each of them may have to be written before its digests are ready.
+        actions.insert(Action::Checksums);
         actions
     }
 

@@ -311,6 +311,6 @@ pub enum HashSource {
     Exe,
     /// The same file by its path, proved by device, inode and ctime.
     Path,
-    /// The image as it is mapped in memory.
+    /// The image as it is mapped in memory, all of it.
     Memory,
 }

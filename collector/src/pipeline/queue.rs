@@ -72,7 +72,11 @@ impl Queue {
                         write(&mut event, &state, true);
                         None
                     }
-                    Answer::Asked(ticket) => Some(wanted(&event, ticket, digests, now)),
+                    Answer::Asked { ticket, first } => {
+                        // The end of a process waits for nothing that its exec has waited for.
+                        let waits = first || !matches!(event.action(), Action::Exit | Action::Fork);
+                        Some(Wanted { ticket, deadline: waits.then(|| now + digests.wait()) })
+                    }
                 }
             }
             _ => None,
@@ -118,8 +122,7 @@ impl Queue {
     fn settle(&mut self, event: &mut Event, ticket: Ticket) {
         let state = ticket.state();
         write(event, &state, false);
-        let tells_later = matches!(event.action(), Action::Exec | Action::Snapshot | Action::Connect);
-        if matches!(state, State::Pending) && tells_later && self.late_count < LATE_MAX {
+        if matches!(state, State::Pending) && self.late_count < LATE_MAX {
             self.remember(event, ticket);
         }
     }
@@ -127,7 +130,7 @@ impl Queue {
     fn remember(&mut self, event: &Event, ticket: Ticket) {
         let Some(process) = event.process.as_deref() else { return };
         let late = self.late.entry(ticket.computation()).or_default();
-        // A connect of a process whose exec is remembered adds nothing.
+        // A connect or the end of a process whose exec is remembered adds nothing.
         if late.iter().any(|late| late.process.exec_id == process.exec_id) {
             return;
         }
@@ -149,13 +152,6 @@ fn identity(process: &Process) -> Process {
         exe: process.exe.clone(),
         ..Process::default()
     }
-}
-
-/// What an event waits for, and until when.
-fn wanted(event: &Event, ticket: Ticket, digests: &Digests, now: Instant) -> Wanted {
-    // The end of a process waits for nothing: its exec did.
-    let waits = !matches!(event.action(), Action::Exit | Action::Fork);
-    Wanted { ticket, deadline: waits.then(|| now + digests.wait()) }
 }
 
 /// Writes `process.hash`, or why it is absent.

@@ -25,7 +25,12 @@ pub enum Answer {
     /// It was known, or needs no reading.
     Known(State),
     /// It is being computed.
-    Asked(Ticket),
+    Asked {
+        /// Has the answer later.
+        ticket: Ticket,
+        /// Whether it was this question that began it.
+        first: bool,
+    },
 }
 
 /// A question whose answer is on its way.

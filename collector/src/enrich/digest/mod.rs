@@ -137,6 +137,17 @@ struct Remembered {
     outcome: Outcome,
     /// When a failure may be tried again.
     retry_at: Option<Instant>,
+    /// The process that a failure is of, where it says nothing of the file: another process is tried at once.
+    of_process: Option<u32>,
+}
+
+impl Remembered {
+    /// Whether it answers a question about a process.
+    fn answers(&self, sighting: &Sighting, tgid: u32, lives: bool, now: Instant) -> bool {
+        self.retry_at.is_none_or(|retry_at| now < retry_at)
+            && self.of_process.is_none_or(|of_process| of_process == tgid || !lives)
+            && self.outcome.covers(sighting)
+    }
 }
 
 impl Digests {
@@ -178,10 +189,9 @@ impl Digests {
         if sighting.file.size > limits.max_size {
             return Answer::Known(State::Failed(Reason::TooLarge));
         }
-        let key = sighting.key(limits.algorithms, candidate.tgid);
+        let key = sighting.key(limits.algorithms);
         if let Some(remembered) = self.known.get(&key)
-            && remembered.retry_at.is_none_or(|retry_at| now < retry_at)
-            && remembered.outcome.covers(sighting)
+            && remembered.answers(sighting, candidate.tgid, lives, now)
         {
             return Answer::Known(remembered.outcome.state(sighting));
         }
@@ -191,10 +201,10 @@ impl Digests {
             if lives {
                 computation.keep(job);
             }
-            return Answer::Asked(Ticket::new(computation, sighting));
+            return Answer::Asked { ticket: Ticket::new(computation, sighting), first: false };
         }
         match self.begin(key, job, now) {
-            Some(computation) => Answer::Asked(Ticket::new(&computation, sighting)),
+            Some(computation) => Answer::Asked { ticket: Ticket::new(&computation, sighting), first: true },
             None => Answer::Known(State::Failed(Reason::Io("EAGAIN"))),
         }
     }
@@ -216,7 +226,7 @@ impl Digests {
         self.limits = self.changes.as_ref().and_then(Changes::take).unwrap_or(self.limits);
         let finished: Vec<_> = self.pool.iter().flat_map(Pool::finished).collect();
         let mut ended = Vec::new();
-        for (key, result) in finished {
+        for (key, tgid, result) in finished {
             let outcome = match result {
                 Ok(Found { digest, from_ns }) => Outcome::Ready { digest: Rc::new(digest), from_ns },
                 Err(reason) => Outcome::Failed(reason),
@@ -225,10 +235,7 @@ impl Digests {
             if outcome.is_of_the_process() && self.try_another(key) {
                 continue;
             }
-            let retry_at = outcome.is_failure().then(|| now + RETRY);
-            if !outcome.is_of_the_process() {
-                self.known.insert(key, Remembered { outcome: outcome.clone(), retry_at });
-            }
+            self.remember(key, tgid, outcome.clone(), now);
             if let Some(computation) = self.underway.remove(&key) {
                 computation.end(outcome);
                 ended.push(computation.id());
@@ -236,6 +243,15 @@ impl Digests {
         }
         self.give_up(now, &mut ended);
         ended
+    }
+
+    fn remember(&mut self, key: Key, tgid: u32, outcome: Outcome, now: Instant) {
+        let of_process = outcome.is_of_the_process().then_some(tgid);
+        // What is known of the file is worth more.
+        if of_process.is_none() || self.known.peek(&key).is_none_or(|known| known.outcome.is_failure()) {
+            let retry_at = outcome.is_failure().then(|| now + RETRY);
+            self.known.insert(key, Remembered { outcome, retry_at, of_process });
+        }
     }
 
     fn try_another(&self, key: Key) -> bool {
@@ -258,3 +274,6 @@ impl Digests {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

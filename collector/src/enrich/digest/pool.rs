@@ -55,7 +55,8 @@ pub(super) struct Job {
     pub limits: Limits,
 }
 
-type Finished = (Key, Result<Found, Reason>);
+/// A file, the process that was asked about, and the answer.
+type Finished = (Key, u32, Result<Found, Reason>);
 
 /// The threads. Dropping it lets them end after the file they are at.
 pub(super) struct Pool {
@@ -124,7 +125,7 @@ impl Bench {
         // while it waited, which it cannot.
         while let Ok(job) = queue.lock().map_err(drop).and_then(|queue| queue.recv().map_err(drop)) {
             let result = sources::read(&job, &self.proc, &mut namespaces, self.closed_to_writers);
-            if self.done.send((job.key, result)).is_err() {
+            if self.done.send((job.key, job.candidate.tgid, result)).is_err() {
                 return;
             }
             self.waker.wake();

@@ -55,9 +55,9 @@ impl Sighting {
     }
 
     /// What its digests are remembered by.
-    pub(super) fn key(&self, algorithms: Algorithms, tgid: u32) -> Key {
+    pub(super) fn key(&self, algorithms: Algorithms) -> Key {
         let FileIdentity { device, inode, size, ctime_s, ctime_ns, generation, .. } = self.file;
-        let alone = self.is_foreign().then_some((tgid, self.at_ns));
+        let alone = self.is_foreign().then_some(self.at_ns);
         Key { device, inode, size, ctime_s, ctime_ns, generation, algorithms, alone }
     }
 }
@@ -74,8 +74,8 @@ pub(super) struct Key {
     generation: u32,
     /// Digests that were not computed before a reload are computed after it.
     algorithms: Algorithms,
-    /// The process and the moment of a sighting that no other one shares.
-    alone: Option<(u32, u64)>,
+    /// The moment of a sighting that shares nothing with another one: that of the exec, for all who run its image.
+    alone: Option<u64>,
 }
 
 /// Waits until a change of the file that is made now would have another time than its last one.
@@ -148,7 +148,7 @@ mod tests {
     fn a_foreign_file_shares_nothing_with_another_exec() {
         let key = |flags, at_ns| {
             let file = FileIdentity { flags, ..FileIdentity::default() };
-            Sighting::new(file, at_ns, Timestamp(SECOND)).key(Algorithms::ALL, 7)
+            Sighting::new(file, at_ns, Timestamp(SECOND)).key(Algorithms::ALL)
         };
         assert_eq!(key(0, 1), key(0, 2));
         assert_ne!(key(FileIdentity::FOREIGN, 1), key(FileIdentity::FOREIGN, 2));
