@@ -74,9 +74,9 @@ fn lives_of_one_pid_within_one_tick_are_told_apart() {
         [Action::Exec, Action::Connect, Action::ConnectResult, Action::Exit].map(|action| of(action).count());
     let lives = usize::try_from(LIVES).unwrap();
     assert_eq!(counts, [lives, lives, lives - 1, lives]);
-    let ids = |id: fn(&collector::event::Process) -> Option<&str>| {
+    let ids = |id: fn(&collector::event::Process) -> Option<String>| {
         of(Action::Exec).filter_map(|exec| id(exec.process.as_ref().unwrap())).collect::<HashSet<_>>().len()
     };
-    assert_eq!(ids(|process| process.entity_id.as_deref()), 1);
-    assert_eq!(ids(|process| process.exec_id.as_deref()), lives);
+    assert_eq!(ids(|process| process.entity_id.map(|id| id.to_string())), 1);
+    assert_eq!(ids(|process| process.exec_id.map(|id| id.to_string())), lives);
 }
