@@ -32,6 +32,7 @@ use crate::{
         replay::Replay,
         ring::Ring,
     },
+    sys::give_memory_back,
     wake::Waker,
 };
 
@@ -170,6 +171,7 @@ impl Builder {
         let agent = agent(&machine, &loaded);
         self.check_connections(&agent)?;
         let ring = Ring::new(loaded)?;
+        give_memory_back();
         let source: Box<dyn RecordSource> = match &self.record {
             Some(path) => Box::new(Recorder::create(ring, path, &machine)?),
             None => Box::new(ring),

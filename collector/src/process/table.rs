@@ -21,7 +21,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { entries: 262_144, grace_ns: 2_000_000_000 }
+        Self { entries: 262_144, grace_ns: 500_000_000 }
     }
 }
 
