@@ -248,7 +248,7 @@ impl Fields<'_> {
     /// Everything of the image but its digests.
     pub(super) fn image(&mut self, image: &Image, parts: &mut Parts, process: &mut event::Process) {
         process.executable = self.text("process.executable", &image.executable);
-        process.name = image.name.clone();
+        process.name.clone_from(&image.name);
         let memfd = image.is_memfd();
         process.exe = self.take("process.exe", &image.file, |file| parts.exe(file, memfd));
         process.script = self.text("process.script", &image.script);

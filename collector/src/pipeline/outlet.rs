@@ -192,7 +192,7 @@ mod tests {
         let lines = batches.try_recv().unwrap();
         assert_eq!(lines.last, Action::Exec);
         for encoded in lines.encoded {
-            assert_eq!(encoded.iter().filter(|&&byte| byte == b'\n').count(), 2);
+            assert_eq!(str::from_utf8(&encoded).unwrap().lines().count(), 2);
         }
     }
 }

@@ -143,8 +143,8 @@ impl Queue {
 fn identity(process: &Process) -> Process {
     Process {
         pid: process.pid,
-        entity_id: process.entity_id.clone(),
-        exec_id: process.exec_id.clone(),
+        entity_id: process.entity_id,
+        exec_id: process.exec_id,
         start: process.start,
         comm: process.comm.clone(),
         name: process.name.clone(),
