@@ -2,7 +2,12 @@
 //!
 //! Nothing here waits, but for the end of the stream: the thread has the ring to read.
 
-use std::{thread, time::Duration};
+use std::{
+    mem,
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::Duration,
+};
 
 use tokio::sync::mpsc::{OwnedPermit, Sender, error::TrySendError};
 
@@ -13,6 +18,8 @@ use crate::{
 
 /// Bytes of one encoding that are handed on together, while there are more events to come.
 const TOGETHER: usize = 128 << 10;
+/// Bytes of most lines.
+const LINE: usize = 16 << 10;
 
 /// How often a full channel is tried again at the end.
 const RETRY_EVERY: Duration = Duration::from_millis(2);
@@ -105,6 +112,14 @@ pub struct Lines {
     pub encoded: Vec<Vec<u8>>,
     /// The action of the last event.
     pub last: Action,
+    back: mpsc::Sender<Vec<Vec<u8>>>,
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        // To be filled anew. Nobody takes them back once the stream has ended.
+        let _ = self.back.send(mem::take(&mut self.encoded));
+    }
 }
 
 /// Events as lines. They are written where they are made: that spares each of their many parts the way to another CPU.
@@ -112,13 +127,29 @@ pub struct Encoder {
     place: Place<Lines>,
     encodings: Vec<Encoding>,
     lines: Option<Lines>,
+    /// Buffers that were written out. To allocate such large ones for each batch makes glibc sort all that it has free.
+    returned: Receiver<Vec<Vec<u8>>>,
+    back: mpsc::Sender<Vec<Vec<u8>>>,
 }
 
 impl Encoder {
     /// Into this channel.
     #[must_use]
     pub fn into_channel(sender: Sender<Lines>, encodings: Vec<Encoding>) -> Self {
-        Self { place: Place { sender, permit: None }, encodings, lines: None }
+        let (back, returned) = mpsc::channel();
+        Self { place: Place { sender, permit: None }, encodings, lines: None, returned, back }
+    }
+
+    /// Empty lines, to be filled.
+    fn lines(&self, action: Action) -> Lines {
+        let mut encoded = self.returned.try_recv().unwrap_or_default();
+        encoded.resize_with(self.encodings.len(), || Vec::with_capacity(TOGETHER + LINE));
+        for buffer in &mut encoded {
+            buffer.clear();
+            // One that held a giant line is not kept at that size.
+            buffer.shrink_to(TOGETHER + LINE);
+        }
+        Lines { encoded, last: action, back: self.back.clone() }
     }
 }
 
@@ -128,13 +159,15 @@ impl Outlet for Encoder {
     }
 
     fn take(&mut self, event: Event) {
-        let empty = || self.encodings.iter().map(|_| Vec::with_capacity(TOGETHER)).collect();
-        let lines = self.lines.get_or_insert_with(|| Lines { encoded: empty(), last: event.action() });
-        lines.last = event.action();
+        let action = event.action();
+        let mut lines = self.lines.take().unwrap_or_else(|| self.lines(action));
+        lines.last = action;
         for (encoding, encoded) in self.encodings.iter().zip(&mut lines.encoded) {
             encode(&event, *encoding, encoded);
         }
-        if lines.encoded.iter().any(|encoded| encoded.len() >= TOGETHER) {
+        let enough = lines.encoded.iter().any(|encoded| encoded.len() >= TOGETHER);
+        self.lines = Some(lines);
+        if enough {
             self.hand_on();
         }
     }
@@ -191,8 +224,8 @@ mod tests {
         assert!(!outlet.has_room().unwrap());
         let lines = batches.try_recv().unwrap();
         assert_eq!(lines.last, Action::Exec);
-        for encoded in lines.encoded {
-            assert_eq!(str::from_utf8(&encoded).unwrap().lines().count(), 2);
+        for encoded in &lines.encoded {
+            assert_eq!(str::from_utf8(encoded).unwrap().lines().count(), 2);
         }
     }
 }
