@@ -29,13 +29,14 @@ use std::{
     path::Path,
     process::{Command, exit, id},
     ptr, thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use collector_tests::workload::storm::USER;
 use rustix::{
     process::{chdir, chroot, pivot_root, set_child_subreaper},
     thread::{UnshareFlags, unshare_unsafe},
+    time::{ClockId, clock_gettime},
 };
 
 fn main() {
@@ -166,13 +167,14 @@ fn other_user(address: &str) {
     io::stdin().read_line(&mut String::new()).unwrap();
 }
 
+/// 50 ms of CPU time each, however busy the machine is.
 fn threads() {
-    let begin = Instant::now();
+    let used = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap();
     let works: Vec<_> = (0..4)
         .map(|_| {
             thread::spawn(move || {
                 hint::black_box(vec![1_u8; 10 << 20]);
-                while begin.elapsed() < Duration::from_millis(200) {}
+                while used() < Duration::from_millis(50) {}
             })
         })
         .collect();
