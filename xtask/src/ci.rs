@@ -10,6 +10,9 @@ use crate::tidy;
 use crate::toolchain;
 use crate::workspace;
 
+/// From the workspace's root.
+const FUZZERS: &str = "fuzz/Cargo.toml";
+
 /// A check and the name under which it is reported.
 type Check = (&'static str, fn() -> Result<()>);
 
@@ -20,6 +23,7 @@ const CHECKS: &[Check] = &[
     ("cargo-deny", cargo_deny),
     ("clippy", clippy),
     ("clippy of the kernel object", clippy_of_kernel_object),
+    ("clippy of the fuzzers", clippy_of_fuzzers),
     ("docs", docs),
 ];
 
@@ -41,7 +45,8 @@ pub(crate) fn checks() -> Result<()> {
 }
 
 fn format() -> Result<()> {
-    step::show(workspace::cargo().args(["fmt", "--all", "--check"]))
+    step::show(workspace::cargo().args(["fmt", "--all", "--check"]))?;
+    step::show(workspace::cargo().args(["fmt", "--manifest-path", FUZZERS, "--check"]))
 }
 
 fn clippy() -> Result<()> {
@@ -60,6 +65,13 @@ fn clippy_of_kernel_object() -> Result<()> {
         .env("CARGO_TARGET_DIR", workspace::target("bpf-clippy"))
         .env("CARGO_PROFILE_DEV_PANIC", "abort")
         .env("RUSTC_BOOTSTRAP", toolchain::UNSTABLE_CRATES);
+    step::show(&mut cargo)
+}
+
+/// They are a workspace of their own, whose dependencies are those of this one but for libFuzzer.
+fn clippy_of_fuzzers() -> Result<()> {
+    let mut cargo = workspace::cargo();
+    cargo.args(["clippy", "--manifest-path", FUZZERS, "--locked", "--", "-D", "warnings"]);
     step::show(&mut cargo)
 }
 

@@ -6,6 +6,7 @@
 
 mod agent;
 mod ci;
+mod fuzz;
 mod kernel_object;
 mod linker;
 mod packages;
@@ -67,6 +68,16 @@ enum Command {
     },
     /// Check what can be checked without running the agent: format, lints, docs, tidiness, licences.
     Ci,
+    /// Build every fuzzer, and run one or each of them from recorded seeds.
+    ///
+    /// Stable Rust is enough. An input that breaks something is kept below target/fuzz-found.
+    Fuzz {
+        /// How long each runs.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// A file's name in fuzz/targets.
+        target: Option<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -77,6 +88,7 @@ fn main() -> ExitCode {
         Command::Run { args } => agent::run(&args),
         Command::Test { args } => test::all(&args),
         Command::Ci => ci::checks(),
+        Command::Fuzz { seconds, target } => fuzz::run(target.as_deref(), seconds),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -52,6 +52,15 @@ pub(crate) fn ask(command: &mut Command) -> Result<String> {
     Ok(stdout)
 }
 
+/// Runs `command` in silence and returns its stderr, where some programs say all that they have to say.
+pub(crate) fn ask_for_stderr(command: &mut Command) -> Result<String> {
+    let Output { status, stderr, .. } =
+        command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", shown(command)))?;
+    let stderr = String::from_utf8_lossy(&stderr).into_owned();
+    check(command, status, &stderr)?;
+    Ok(stderr)
+}
+
 /// Whether `command` can be started, and succeeds, in silence.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     ask(command).is_ok()

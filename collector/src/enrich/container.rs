@@ -42,7 +42,9 @@ pub fn container_of(cgroup_path: &str) -> Option<Container<'_>> {
     let mut rest = cgroup_path.trim_end_matches('/');
     let mut child = "";
     while let Some((above, name)) = rest.rsplit_once('/') {
-        if let Some(container) = container_at(above, name, child) {
+        if !name.is_empty()
+            && let Some(container) = container_at(above, name, child)
+        {
             return Some(container);
         }
         (rest, child) = (above, name);
@@ -164,6 +166,13 @@ mod tests {
         ] {
             check(path, None);
         }
+    }
+
+    #[test]
+    fn a_group_without_a_name_is_no_container() {
+        check("/buildkit//x", None);
+        check("/garden//", None);
+        check("//@", Some(("@", None)));
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Redactor {
             Mode::Names => self.is_secret(&folded),
             Mode::Allow => !self.allowed.iter().any(|pattern| pattern.matches(&folded)),
         };
-        if hidden { (with_value_hidden(name, b"="), true) } else { self.url(variable) }
+        if hidden { (self.with_value_hidden(name, b"="), true) } else { self.url(variable) }
     }
 
     /// An argument, and whether a part of it was hidden. `before` is the argument before it.
@@ -97,7 +97,7 @@ impl Redactor {
                 && !name.contains(&b' ')
                 && self.is_secret(&folded(without_dashes(name)))
             {
-                return (with_value_hidden(name, separator), true);
+                return (self.with_value_hidden(name, separator), true);
             }
         }
         if argument.contains(&b' ') { self.line(argument) } else { self.url(argument) }
@@ -130,6 +130,12 @@ impl Redactor {
         self.secret.iter().any(|pattern| pattern.matches(folded))
     }
 
+    /// The name may be a URL with its own secret: `https://user:password@host/?api_key=…`.
+    fn with_value_hidden<'a>(&self, name: &[u8], separator: &[u8]) -> Cow<'a, [u8]> {
+        let (name, _) = self.url(name);
+        [&name, separator, REDACTED.as_bytes()].concat().into()
+    }
+
     /// Hides the password in `scheme://user:password@host`.
     fn url<'a>(&self, text: &'a [u8]) -> (Cow<'a, [u8]>, bool) {
         let password = || {
@@ -153,10 +159,6 @@ impl Redactor {
 fn without_dashes(name: &[u8]) -> &[u8] {
     let dashes = name.iter().take_while(|&&byte| byte == b'-').count();
     name.get(dashes..).unwrap_or_default()
-}
-
-fn with_value_hidden<'a>(name: &[u8], separator: &[u8]) -> Cow<'a, [u8]> {
-    [name, separator, REDACTED.as_bytes()].concat().into()
 }
 
 fn split_at(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
@@ -253,6 +255,15 @@ mod tests {
             &["sh", "-c", "curl  --api-key=x --token y https://a:x@b/ -o z"],
             &["sh", "-c", "curl  --api-key=[redacted] --token [redacted] https://a:[redacted]@b/ -o z"],
         );
+    }
+
+    #[test]
+    fn a_url_with_a_password_and_a_key_shows_neither() {
+        arguments(
+            &["curl", "https://me:x@host/?api_key=y"],
+            &["curl", "https://me:[redacted]@host/?api_key=[redacted]"],
+        );
+        variable(Mode::Allow, "http://me:x@host/?A=y", "http://me:[redacted]@host/?A=[redacted]");
     }
 
     #[test]

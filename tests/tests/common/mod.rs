@@ -3,6 +3,7 @@
 //!
 //! A helper says what went wrong by a panic, which fails the test that called it.
 
+pub(crate) mod any;
 pub(crate) mod fake_proc;
 pub(crate) mod fixture;
 pub(crate) mod golden;

@@ -1,0 +1,136 @@
+//! The fuzzers: builds all of them with cargo-fuzz and runs each for a while, from seeds of this tree and this machine.
+//!
+//! No sanitizer: what is fuzzed has no `unsafe` in it, so a fault is a panic, an assertion, an overflow or a hang. So stable
+//! Rust is enough.
+
+mod btf_seed;
+mod seeds;
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::linker::path_with;
+use crate::step;
+use crate::workspace;
+
+const VERSION: &str = "0.13.2";
+
+/// An input that takes longer is a fault: a record is handled in microseconds.
+const INPUT_LIMIT_SECS: u32 = 5;
+
+/// Longer inputs find nothing that shorter ones do not, and take their time.
+const INPUT_LEN: u32 = 8192;
+
+/// Runs this fuzzer, or each, for so many seconds. What one finds is kept below `target/fuzz-found`.
+pub(crate) fn run(only: Option<&str>, seconds: u64) -> Result<()> {
+    let all = targets()?;
+    let chosen: Vec<&String> = all.iter().filter(|name| only.is_none_or(|only| only == *name)).collect();
+    if chosen.is_empty() {
+        bail!("no fuzzer has that name; there are {}", all.join(", "));
+    }
+    let bin = cargo_fuzz()?;
+    seeds::write()?;
+    step::say("fuzz: building");
+    let mut cargo = workspace::cargo();
+    cargo
+        .args(["fuzz", "build", "--fuzz-dir", "fuzz", "--sanitizer", "none"])
+        .args(["--target", &triple(), "--target-dir"])
+        .arg(workspace::target("fuzz"))
+        .env("PATH", path_with(&bin)?);
+    step::show(&mut cargo).context("cannot build the fuzzers")?;
+    let mut failed = Vec::new();
+    for name in chosen {
+        if let Err(error) = one(name, seconds) {
+            step::say(format_args!("fuzz: {name}: {error:#}"));
+            failed.push(name.as_str());
+        }
+    }
+    if !failed.is_empty() {
+        bail!("these fuzzers found a fault: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+/// The fuzzers' names: those of their files.
+fn targets() -> Result<Vec<String>> {
+    let dir = workspace::root().join("fuzz/targets");
+    let files = fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    let mut names: Vec<String> = files
+        .filter_map(|file| Some(file.ok()?.path().file_stem()?.to_string_lossy().into_owned()))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// The folder of cargo-fuzz, which is built if it is not there.
+fn cargo_fuzz() -> Result<PathBuf> {
+    let tools = workspace::target("fuzz-tools");
+    let bin = tools.join("bin");
+    let noted = fs::read_to_string(tools.join(".crates2.json")).unwrap_or_default();
+    if noted.contains(&format!("\"cargo-fuzz {VERSION} ")) && bin.join("cargo-fuzz").is_file() {
+        return Ok(bin);
+    }
+    step::say(format_args!("cargo-fuzz: building {VERSION}"));
+    let build_dir = tools.join("build");
+    let mut cargo = workspace::cargo();
+    cargo
+        .args(["install", "cargo-fuzz", "--version", VERSION, "--locked", "--force", "--root"])
+        .arg(&tools)
+        .env("CARGO_TARGET_DIR", &build_dir);
+    step::ask(&mut cargo).with_context(|| format!("cannot build cargo-fuzz {VERSION}"))?;
+    fs::remove_dir_all(&build_dir).with_context(|| format!("cannot remove {}", build_dir.display()))?;
+    Ok(bin)
+}
+
+fn one(name: &str, seconds: u64) -> Result<()> {
+    let corpus = workspace::target("fuzz-corpus").join(name);
+    let found = workspace::target("fuzz-found");
+    for dir in [&corpus, &found] {
+        fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    }
+    let mut fuzzer = Command::new(workspace::target("fuzz").join(triple()).join("release").join(name));
+    fuzzer
+        .arg(&corpus)
+        .arg(seeds::of(name))
+        .arg(format!("-artifact_prefix={}/{name}-", found.display()))
+        .arg(format!("-max_total_time={seconds}"))
+        .arg(format!("-timeout={INPUT_LIMIT_SECS}"))
+        .arg(format!("-max_len={INPUT_LEN}"))
+        .arg("-print_final_stats=1");
+    let said = step::ask_for_stderr(&mut fuzzer)?;
+    let inputs = executed(&said).with_context(|| format!("{name} does not say how many inputs it tried"))?;
+    step::say(format_args!("fuzz: {name}: {inputs} inputs in {seconds} s, and none breaks it"));
+    Ok(())
+}
+
+/// Reads libFuzzer's closing lines.
+fn executed(said: &str) -> Option<u64> {
+    let number = said.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"))?;
+    number.trim().parse().ok().filter(|&inputs| inputs > 0)
+}
+
+fn triple() -> String {
+    let libc = if cfg!(target_env = "musl") { "musl" } else { "gnu" };
+    format!("{}-unknown-linux-{libc}", env::consts::ARCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::executed;
+
+    #[test]
+    fn a_run_says_how_many_inputs_it_tried() {
+        let said = "Done 9 runs in 1 second(s)\nstat::number_of_executed_units: 90210\n";
+        assert_eq!(executed(said), Some(90_210));
+    }
+
+    #[test]
+    fn a_run_without_inputs_is_no_run() {
+        assert_eq!(executed("stat::number_of_executed_units: 0\n"), None);
+        assert_eq!(executed(""), None);
+    }
+}
