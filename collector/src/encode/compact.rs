@@ -5,7 +5,7 @@ use std::{
     io::Write as _,
 };
 
-use crate::event::{Action, Endpoint, Event, Outcome, Process};
+use crate::event::{Action, CountersOf, Endpoint, Event, Outcome, Process};
 
 /// Where the time of day stands in RFC 3339, to the millisecond.
 const TIME_OF_DAY: std::ops::Range<usize> = 11..23;
@@ -108,7 +108,8 @@ fn fact(event: &Event) -> String {
             format!("collector {}, {} hooks{without}", agent.version, agent.hooks.len())
         }),
         Action::AgentStop => event.counters.as_ref().map_or_else(String::new, |counters| {
-            let (written, lost) = counters.values().fold((0, 0), |(w, l), of| (w + of.written, l + of.lost));
+            let sum = |one: fn(&CountersOf) -> u64| counters.values().map(one).fold(0, u64::saturating_add);
+            let (written, lost) = (sum(|of| of.written), sum(|of| of.lost));
             format!("{written} written, {lost} lost")
         }),
     }
@@ -186,9 +187,8 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-
     use super::encode;
-    use crate::event::{Action, Event, Exit, Parent, Process, Shared, Timestamp};
+    use crate::event::{Action, CountersOf, Event, Exit, Parent, Process, Shared, Timestamp};
 
     #[track_caller]
     fn check(process: Process, action: Action, expected: &str) {
@@ -228,6 +228,17 @@ mod tests {
             Action::Exit,
             "12:34:56.789 exit                 7 ← 1       ?        sh               SIGKILL after 42 ms",
         );
+    }
+
+    #[test]
+    fn counters_of_any_size_add_up_to_a_line() {
+        let mut event = Event::new(Action::AgentStop, Timestamp(0), Arc::default());
+        let huge = CountersOf { written: u64::MAX, lost: 2, ..CountersOf::default() };
+        let counters = ["exec", "exit"].map(|action| (action.to_owned(), huge.clone()));
+        event.counters = Some(Box::new(counters.into()));
+        let mut line = Vec::new();
+        encode(&event, false, &mut line);
+        assert!(String::from_utf8(line).unwrap().ends_with(&format!("{} written, 4 lost", u64::MAX)));
     }
 
     #[test]

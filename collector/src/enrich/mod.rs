@@ -6,6 +6,7 @@
 mod ancestry;
 mod args;
 mod capability;
+mod census;
 pub mod cgroup;
 mod community_id;
 mod connection;
@@ -25,6 +26,7 @@ use std::{collections::BTreeSet, rc::Rc, sync::Arc, time::Instant};
 
 use collector_common::{Namespaces, TaskIdentity, TaskRecord, TaskState};
 
+pub use self::census::Census;
 use self::{
     cgroup::Cgroups,
     digest::{Candidate, Sighting},

@@ -41,8 +41,10 @@ const TYPE_TAG: u32 = 18;
 /// Bytes of a type before what its kind adds, and of a member of a structure.
 const TYPE_LEN: usize = 12;
 const MEMBER_LEN: usize = 12;
-/// How deep anonymous structures and chains of typedefs are followed.
+/// How far chains of typedefs are followed.
 const DEPTH_MAX: usize = 16;
+/// How many anonymous structures of one structure are searched: `task_struct` has some twenty.
+const ANONYMOUS_MAX: usize = 512;
 
 /// A type as the bytes have it.
 #[derive(Clone, Copy)]
@@ -117,7 +119,7 @@ impl<'a> Types<'a> {
             let mut here = id;
             let mut bits = 0u32;
             for member in members {
-                let (offset, inner) = self.member(here, member.as_bytes(), 0)?;
+                let (offset, inner) = self.member(here, member.as_bytes(), &mut Vec::new())?;
                 bits = bits.checked_add(offset)?;
                 here = inner;
             }
@@ -150,12 +152,18 @@ impl<'a> Types<'a> {
         self.by_name.get(name.as_bytes()).into_iter().flatten().copied()
     }
 
-    /// Offset in bits and type of a member.
-    fn member(&self, structure: usize, name: &[u8], depth: usize) -> Option<(u32, usize)> {
-        let outer = self.types.get(self.followed(structure))?;
-        if depth > DEPTH_MAX || !matches!(outer.kind(), STRUCT | UNION) {
+    /// Offset in bits and type of a member. Each structure is `searched` once: bytes in which one holds itself many times
+    /// would never be through.
+    fn member(&self, structure: usize, name: &[u8], searched: &mut Vec<usize>) -> Option<(u32, usize)> {
+        let structure = self.followed(structure);
+        let outer = self.types.get(structure)?;
+        if searched.len() > ANONYMOUS_MAX
+            || searched.contains(&structure)
+            || !matches!(outer.kind(), STRUCT | UNION)
+        {
             return None;
         }
+        searched.push(structure);
         (0..outer.vlen()).find_map(|nth| {
             let at = outer.tail + nth * MEMBER_LEN;
             let member = self.string(word(self.bytes, at).ok()?).ok()?;
@@ -165,7 +173,7 @@ impl<'a> Types<'a> {
             if member == name {
                 Some((bits, inner))
             } else if member.is_empty() {
-                let (further, found) = self.member(inner, name, depth + 1)?;
+                let (further, found) = self.member(inner, name, searched)?;
                 Some((bits.checked_add(further)?, found))
             } else {
                 None
@@ -283,6 +291,19 @@ mod tests {
     fn what_is_not_there_is_not_found() {
         check("outer", &["z"], None);
         check("nobody", &["a"], None);
+    }
+
+    #[test]
+    fn a_structure_that_holds_itself_is_searched_once() {
+        let strings = b"\0outer\0";
+        let members = 4000;
+        let mut types = vec![1, (4 << 24) | members, 8];
+        (0..members).for_each(|_| types.extend([0, 1, 0]));
+        let types_len = u32::try_from(types.len() * 4).unwrap();
+        let header = [0xeb9f | (1 << 16), 24, 0, types_len, types_len, 7];
+        let words = header.into_iter().chain(types).flat_map(u32::to_ne_bytes);
+        let bytes: Vec<u8> = words.chain(*strings).collect();
+        assert_eq!(Types::parse(&bytes).unwrap().bit_offset("outer", &["a"]), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::{
     Options,
     queue::Queue,
+    reconcile::Reconciler,
     tally::{Tally, action_of},
 };
 use crate::{
@@ -19,6 +20,7 @@ pub(super) struct Intake {
     pub(super) digests: Digests,
     pub(super) queue: Queue,
     pub(super) tally: Tally,
+    pub(super) reconciler: Reconciler,
     pub(super) options: Options,
     /// Time of the last record: what is now in a replay.
     pub(super) last_ns: u64,
@@ -27,7 +29,15 @@ pub(super) struct Intake {
 impl Intake {
     /// Nothing taken yet.
     pub(super) fn new(enricher: Enricher, digests: Digests, options: Options) -> Self {
-        Self { enricher, digests, queue: Queue::default(), tally: Tally::default(), options, last_ns: 0 }
+        Self {
+            enricher,
+            digests,
+            queue: Queue::default(),
+            tally: Tally::default(),
+            reconciler: Reconciler::default(),
+            options,
+            last_ns: 0,
+        }
     }
 
     /// Whether another record is to be read: a recording can wait for whoever takes its events, the kernel does not.

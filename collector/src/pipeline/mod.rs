@@ -7,6 +7,7 @@
 mod intake;
 pub mod outlet;
 mod queue;
+mod reconcile;
 mod scan;
 pub mod tally;
 
@@ -188,7 +189,11 @@ impl Pipeline {
 
     fn watch(&mut self) -> Result<(), Closed> {
         while !self.stopper.is_asked() && !self.source.is_finished() {
+            let census_over = self.intake.reconciler.is_over();
             let read = self.read();
+            if census_over && read < BATCH {
+                self.intake.reconciler.finish(&mut self.intake.enricher);
+            }
             self.collect_digests();
             self.count_in_time();
             let full = self.give_out()?;
@@ -263,6 +268,8 @@ impl Pipeline {
             self.count();
             if self.intake.options.live {
                 self.intake.enricher.follow_clock();
+                self.intake.reconciler.note(self.intake.tally.take_unlearnt());
+                self.intake.reconciler.begin(&self.intake.enricher);
             }
             self.intake.enricher.expire(self.now_ns());
         }
@@ -393,11 +400,12 @@ impl Pipeline {
 
     fn finish(mut self) {
         let now = self.now_ns();
-        let TableCounters { evicted, unknown } = self.intake.enricher.table_counters();
+        let TableCounters { evicted, unknown, ended_unseen } = self.intake.enricher.table_counters();
         if evicted > 0 {
             tracing::warn!("the process table was full {evicted} times; processes.entries is too small");
         }
         tracing::debug!("{unknown} times a process was looked for in /proc");
+        tracing::debug!("{ended_unseen} processes were gone whose exit was lost");
         let stop = self.intake.enricher.own(Action::AgentStop, now);
         self.intake.tally.made(Action::AgentStop);
         let mut stop = self.placed(stop, now);

@@ -1,6 +1,6 @@
 //! The count of everything: seen = written + filtered + lost, for each action.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use collector_common::{self as common, Kind};
 
@@ -36,6 +36,8 @@ pub struct Tally {
     counters: BTreeMap<Option<Action>, CountersOf>,
     /// Losses that the stream has not told yet.
     untold: Losses,
+    /// Actions of which records were lost before they could reach the process table.
+    unlearnt: BTreeSet<Action>,
     /// The kernel side's counters as they were told last.
     kernel: common::Counters,
 }
@@ -115,6 +117,28 @@ impl Tally {
         self.counters.iter().map(|(action, counters)| (name(action), counters.clone())).collect()
     }
 
+    /// Actions of which records were lost before the process table learnt of them; they count as known from now on.
+    pub fn take_unlearnt(&mut self) -> BTreeSet<Action> {
+        std::mem::take(&mut self.unlearnt)
+    }
+
+    fn note_unlearnt(&mut self, action: Option<Action>, reason: LossReason) {
+        match reason {
+            // The record was taken in; its event alone is lost.
+            LossReason::QueueFull | LossReason::SubscriberSlow => return,
+            LossReason::RingFull | LossReason::ReserveFailed | LossReason::TableFull | LossReason::Decode => {
+            }
+        }
+        match action {
+            Some(action @ (Action::Fork | Action::Exec | Action::Exit)) => {
+                self.unlearnt.insert(action);
+            }
+            // Any kind of record may have been broken.
+            None => self.unlearnt.extend([Action::Fork, Action::Exec, Action::Exit]),
+            Some(_) => {}
+        }
+    }
+
     fn lose(&mut self, action: Option<Action>, reason: LossReason, count: u64) {
         if count == 0 {
             return;
@@ -123,6 +147,7 @@ impl Tally {
         counters.lost += count;
         *counters.lost_by_reason.entry(reason).or_default() += count;
         *self.untold.entry((action, reason)).or_default() += count;
+        self.note_unlearnt(action, reason);
     }
 
     fn of(&mut self, action: Option<Action>) -> &mut CountersOf {

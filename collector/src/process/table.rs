@@ -32,6 +32,8 @@ pub struct TableCounters {
     pub evicted: u64,
     /// Processes that a record named and the table did not know.
     pub unknown: u64,
+    /// Processes that were gone and whose exit no record had told: [`Table::end_unseen`].
+    pub ended_unseen: u64,
 }
 
 /// A process.
@@ -43,6 +45,8 @@ pub struct Entry<I> {
     pub process: I,
     /// When it ended.
     ended: Option<KernelTimeNs>,
+    /// It was found to be gone; its exit has not been told.
+    unseen: bool,
     /// Who took over its children when it ended.
     reaper: ProcessKey,
     /// How often other entries name this one, as their parent or their reaper.
@@ -151,8 +155,15 @@ impl<I> Table<I> {
             return;
         }
         let named = self.named_absent.remove(&key).unwrap_or(0);
-        let entry =
-            Entry { parent, process, ended: None, reaper: ProcessKey::default(), named, expired: false };
+        let entry = Entry {
+            parent,
+            process,
+            ended: None,
+            unseen: false,
+            reaper: ProcessKey::default(),
+            named,
+            expired: false,
+        };
         self.entries.insert(key, entry);
         self.name(parent);
     }
@@ -173,17 +184,31 @@ impl<I> Table<I> {
             self.ended.push_back((at, key));
             return self.ended_unknown.insert(key);
         };
-        if entry.has_ended() {
+        if entry.has_ended() && !std::mem::take(&mut entry.unseen) {
             return false;
         }
-        entry.ended = Some(at);
+        let queued = entry.ended.replace(at).is_some();
         // The first process of a PID namespace would be its own reaper; nobody is left when it ends.
         if reaper != key {
             entry.reaper = reaper;
             self.name(reaper);
         }
-        self.ended.push_back((at, key));
+        if !queued {
+            self.ended.push_back((at, key));
+        }
         true
+    }
+
+    /// Notes that a process is gone whose exit was not told, and who took over its children is not known. Where the exit
+    /// is told after all, [`Table::end`] takes it.
+    pub fn end_unseen(&mut self, key: ProcessKey, at: KernelTimeNs) {
+        if let Some(entry) = self.entries.get_mut(&key)
+            && !entry.has_ended()
+        {
+            (entry.ended, entry.unseen) = (Some(at), true);
+            self.ended.push_back((at, key));
+            self.counters.ended_unseen += 1;
+        }
     }
 
     /// The real parent of a process at this moment: where the parent has ended, the process that took over its
@@ -314,6 +339,19 @@ mod tests {
         let mut table = chain(2);
         assert!(end(&mut table, 2, 1000));
         assert!(!end(&mut table, 2, 1001));
+    }
+
+    #[test]
+    fn a_process_whose_exit_was_lost_goes_and_an_exit_that_comes_after_all_is_told() {
+        let mut table = chain(3);
+        table.end_unseen(key(3), KernelTimeNs(1000));
+        assert!(table.has_ended(key(3)));
+        assert!(end(&mut table, 3, 1001));
+        assert!(!end(&mut table, 3, 1002));
+        table.end_unseen(key(2), KernelTimeNs(1003));
+        table.end_unseen(key(2), KernelTimeNs(1004));
+        table.expire(KernelTimeNs(1003 + GRACE));
+        assert_eq!((table.len(), table.counters().ended_unseen), (1, 2));
     }
 
     #[test]

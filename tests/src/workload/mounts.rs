@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, unmount};
 
 /// A mount.
 #[derive(Debug)]
@@ -20,6 +20,17 @@ impl Mounted {
     /// An empty file system in memory.
     pub fn tmpfs(directory: &Path) -> Self {
         Self::new("tmpfs", directory, "mode=755")
+    }
+
+    /// An empty file system in memory with so little room.
+    pub fn small(directory: &Path, bytes: u64) -> Self {
+        Self::new("tmpfs", directory, &format!("mode=755,size={bytes}"))
+    }
+
+    /// Gives a file system in memory more room.
+    pub fn grow(&self, bytes: u64) {
+        let options = CString::new(format!("size={bytes}")).unwrap();
+        mount_remount(&self.directory, MountFlags::empty(), options.as_c_str()).unwrap();
     }
 
     /// An overlay of one directory, which stays as it is, and another one, which takes the changes. It is mounted at
