@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn counters_of_any_size_add_up_to_a_line() {
-        let mut event = Event::new(Action::AgentStop, Timestamp(0), Arc::default());
+        let mut event = Event::new(Action::AgentStop, Timestamp(0), Shared::default());
         let huge = CountersOf { written: u64::MAX, lost: 2, ..CountersOf::default() };
         let counters = ["exec", "exit"].map(|action| (action.to_owned(), huge.clone()));
         event.counters = Some(Box::new(counters.into()));

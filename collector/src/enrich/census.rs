@@ -8,6 +8,7 @@ use std::{collections::HashMap, rc::Rc, sync::Arc};
 use super::{Enricher, image::Image, open};
 use crate::{
     clock::boottime_ns,
+    event::ExecId,
     known::Known,
     process::{KernelTimeNs, ProcessKey, Tgid},
     procfs::{Proc, ProcFile, ProcLink, StartTicks, Stat, link::without_deleted},
@@ -112,14 +113,13 @@ impl Enricher {
             return;
         }
         let Ok(process) = open(&self.proc, key) else { return };
-        let (image, _) = Image::of_running(&process, &self.options.redactor);
+        let (image, _) = Image::of_running(&process, &self.options.redactor, &mut self.parts);
         if !matches!(image.file, Known::Value { .. }) || inode_of(&image) == inode_of(&known) {
             return;
         }
         if let Some(process) = self.table.get_mut(key) {
-            process.exec_id = format!("{}:{}", process.entity_id, at.0).into();
-            process.image = Rc::new(image);
-            process.inherited = false;
+            let exec_id = ExecId { begun_ns: at.0, ..process.exec_id };
+            *process = Rc::new(process.with_image(Rc::new(image), exec_id));
         }
     }
 }
@@ -135,6 +135,7 @@ mod tests {
     use crate::{
         config::Config,
         decode::decode,
+        event::ExecId,
         machine::Machine,
         procfs::{Proc, StartTicks},
     };
@@ -196,14 +197,15 @@ mod tests {
             (fork.task.state.tgid, fork.task.state.start_ns) = (tgid, key(tgid).start.0);
             (fork.task.state.parent_tgid, fork.task.state.parent_start_ns) = (tgid - 1, key(tgid).start.0);
             let (record, now) = (fork.as_bytes().to_vec(), Instant::now());
-            assert!(self.enricher.enrich(&decode(&record).unwrap(), now).is_some());
+            self.enricher.enrich(&decode(&record).unwrap(), now);
+            assert!(self.enricher.table.get(key(tgid)).is_some());
         }
 
         /// The path of its image as the table has it, and its `exec_id`.
-        fn image(&self, tgid: u32) -> (String, Arc<str>) {
+        fn image(&self, tgid: u32) -> (String, ExecId) {
             let process = &self.enricher.table.get(key(tgid)).unwrap().process;
             let path = process.image.executable.value().unwrap().shown().to_string();
-            (path, process.exec_id.clone())
+            (path, process.exec_id)
         }
 
         fn reconcile(&mut self) {

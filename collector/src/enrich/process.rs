@@ -91,6 +91,11 @@ impl Process {
         Self { comm, shown: Shown::default(), ..self.clone() }
     }
 
+    /// The same process with another image.
+    pub(super) fn with_image(&self, image: Rc<Image>, exec_id: ExecId) -> Self {
+        Self { image, exec_id, inherited: false, shown: Shown::default(), ..self.clone() }
+    }
+
     /// `process.parent` of its children.
     pub(super) fn as_parent(&self, key: ProcessKey) -> Shared<event::Parent> {
         let make = || event::Parent {

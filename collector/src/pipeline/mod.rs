@@ -191,7 +191,7 @@ impl Pipeline {
         while !self.stopper.is_asked() && !self.source.is_finished() {
             let census_over = self.intake.reconciler.is_over();
             let read = self.read();
-            if census_over && read < BATCH {
+            if census_over && read.records < BATCH {
                 self.intake.reconciler.finish(&mut self.intake.enricher);
             }
             self.collect_digests();

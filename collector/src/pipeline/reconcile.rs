@@ -56,9 +56,10 @@ impl Reconciler {
     /// Takes the census that is over to the table.
     pub(super) fn finish(&mut self, enricher: &mut Enricher) {
         let census = self.under_way.take().and_then(|thread| thread.join().ok()).flatten();
-        match census {
-            Some(census) => enricher.reconcile(&census),
-            None => tracing::warn!("the processes in /proc could not be listed after a loss"),
+        if let Some(census) = census {
+            enricher.reconcile(&census);
+        } else {
+            tracing::warn!("the processes in /proc could not be listed after a loss");
         }
     }
 }
