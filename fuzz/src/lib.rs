@@ -5,7 +5,7 @@ mod any;
 pub mod tape;
 
 use collector::{
-    encode::{Format, encode},
+    encode::{Encoding, Format, encode},
     event::Event,
 };
 
@@ -27,12 +27,12 @@ pub fn any_event(bytes: &[u8]) -> Event {
 /// There, so that the fuzzer keeps the input.
 pub fn check_event(event: &Event) {
     let mut line = Vec::new();
-    encode(event, Format::Json, false, &mut line);
+    encode(event, Encoding { format: Format::Json, colour: false }, &mut line);
     let json = line.strip_suffix(b"\n").expect("a line ends in a newline");
     assert!(!json.contains(&b'\n'), "an event is one line");
     assert_eq!(&serde_json::from_slice::<Event>(json).expect("what was written can be read"), event);
     let mut line = Vec::new();
-    encode(event, Format::Compact, false, &mut line);
+    encode(event, Encoding { format: Format::Compact, colour: false }, &mut line);
     let compact = str::from_utf8(line.strip_suffix(b"\n").expect("a line ends in a newline"))
         .expect("a line for people is text");
     assert!(!compact.contains(char::is_control), "no control character: {compact:?}");

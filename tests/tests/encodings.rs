@@ -12,7 +12,7 @@
 mod common;
 
 use collector::{
-    encode::{Format, encode},
+    encode::{Encoding, Format, encode},
     event::Event,
 };
 use proptest::{collection::vec, prelude::*};
@@ -22,7 +22,7 @@ use common::any;
 /// The line of an event, without its end.
 fn line(event: &Event, format: Format, colour: bool) -> String {
     let mut line = Vec::new();
-    encode(event, format, colour, &mut line);
+    encode(event, Encoding { format, colour }, &mut line);
     assert_eq!(line.pop(), Some(b'\n'));
     String::from_utf8(line).unwrap()
 }

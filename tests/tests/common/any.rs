@@ -60,13 +60,25 @@ impl Source<'_> {
         match self.field {
             "@timestamp" | "start" | "end" | "ctime" => Timestamp(self.number().cast_signed()).to_rfc3339(),
             "ip" => self.address().to_string(),
-            _ => {
-                let len = usize::from(self.byte() % 32).min(self.rest.len());
-                let (text, rest) = self.rest.split_at(len);
-                self.rest = rest;
-                String::from_utf8_lossy(text).into_owned()
-            }
+            "entity_id" => self.entity_id(),
+            "exec_id" => format!("{}:{}", self.entity_id(), self.number()),
+            // Of a record. That of a user or a container may look the same.
+            "id" => format!("{}:{}", self.any_text(), self.number()),
+            _ => self.any_text(),
         }
+    }
+
+    fn any_text(&mut self) -> String {
+        let len = usize::from(self.byte() % 32).min(self.rest.len());
+        let (text, rest) = self.rest.split_at(len);
+        self.rest = rest;
+        String::from_utf8_lossy(text).into_owned()
+    }
+
+    fn entity_id(&mut self) -> String {
+        let [high, low] = [(); 2].map(|()| self.number());
+        let digits = format!("{high:016x}{low:016x}");
+        [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
     }
 
     fn address(&mut self) -> IpAddr {
