@@ -68,7 +68,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Draft {
     /// The event.
-    pub event: Event,
+    pub event: Box<Event>,
     /// When it happened, in nanoseconds since boot.
     pub time_ns: u64,
     /// The file of the image, where its digests belong on the event.
@@ -122,8 +122,8 @@ impl Enricher {
 
     /// A record that the agent makes itself, of something that happened at `time_ns`.
     #[must_use]
-    pub fn own(&self, action: Action, time_ns: u64) -> Event {
-        Event::new(action, self.clock.wall(time_ns), self.host.clone())
+    pub fn own(&self, action: Action, time_ns: u64) -> Box<Event> {
+        Box::new(Event::new(action, self.clock.wall(time_ns), self.host.clone()))
     }
 
     /// Takes a record into the table and makes its event. `None` where nobody wants it, or it told of nothing new: a

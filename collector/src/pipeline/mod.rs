@@ -297,7 +297,7 @@ impl Pipeline {
     }
 
     /// The next record of the stream. Losses come as soon as they are known and there is room; but `agent-start` is first.
-    fn next(&mut self) -> Option<Event> {
+    fn next(&mut self) -> Option<Box<Event>> {
         if self.sequence > 0 {
             self.queue_losses();
         }
@@ -322,7 +322,7 @@ impl Pipeline {
     }
 
     /// Gives an event its place in the stream.
-    fn placed(&mut self, mut event: Event, time_ns: u64) -> Event {
+    fn placed(&mut self, mut event: Box<Event>, time_ns: u64) -> Box<Event> {
         self.sequence += 1;
         if event.action() == Action::Loss {
             self.losses_queued -= 1;

@@ -34,7 +34,7 @@ pub trait Outlet: Send {
     fn has_room(&mut self) -> Result<bool, Closed>;
 
     /// Takes an event. There was room for it.
-    fn take(&mut self, event: Event);
+    fn take(&mut self, event: Box<Event>);
 
     /// Hands on what has been taken: for the moment nothing more comes.
     fn hand_on(&mut self);
@@ -94,8 +94,8 @@ impl Outlet for Events {
         self.0.is_had()
     }
 
-    fn take(&mut self, event: Event) {
-        self.0.fill(event);
+    fn take(&mut self, event: Box<Event>) {
+        self.0.fill(*event);
     }
 
     fn hand_on(&mut self) {}
@@ -158,7 +158,7 @@ impl Outlet for Encoder {
         self.place.is_had()
     }
 
-    fn take(&mut self, event: Event) {
+    fn take(&mut self, event: Box<Event>) {
         let action = event.action();
         let mut lines = self.lines.take().unwrap_or_else(|| self.lines(action));
         lines.last = action;
@@ -193,8 +193,8 @@ mod tests {
         event::{Action, Event, Shared, Timestamp},
     };
 
-    fn event() -> Event {
-        Event::new(Action::Exec, Timestamp(0), Shared::default())
+    fn event() -> Box<Event> {
+        Box::new(Event::new(Action::Exec, Timestamp(0), Shared::default()))
     }
 
     #[test]
@@ -204,7 +204,7 @@ mod tests {
         assert!(outlet.has_room().unwrap());
         outlet.take(event());
         assert!(!outlet.has_room().unwrap());
-        assert_eq!(events.try_recv().unwrap(), event());
+        assert_eq!(events.try_recv().unwrap(), *event());
         assert!(outlet.has_room().unwrap());
         drop(events);
         assert!(outlet.has_room().is_err());

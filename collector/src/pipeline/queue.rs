@@ -20,7 +20,7 @@ const LATE_MAX: usize = 16_384;
 /// An event on its way out.
 #[derive(Debug)]
 struct Waiting {
-    event: Event,
+    event: Box<Event>,
     time_ns: u64,
     digest: Option<Wanted>,
 }
@@ -85,12 +85,12 @@ impl Queue {
     }
 
     /// Takes in an event that waits for nothing.
-    pub(super) fn push_ready(&mut self, event: Event, time_ns: u64) {
+    pub(super) fn push_ready(&mut self, event: Box<Event>, time_ns: u64) {
         self.waiting.push_back(Waiting { event, time_ns, digest: None });
     }
 
     /// The next event that may leave, with its time.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<(Event, u64)> {
+    pub(super) fn pop(&mut self, now: Instant) -> Option<(Box<Event>, u64)> {
         let head = self.waiting.front()?;
         if let Some(Wanted { ticket, deadline: Some(deadline) }) = &head.digest
             && now < *deadline
