@@ -5,7 +5,7 @@ use std::sync::Arc;
 use shlex::Quoter;
 
 use super::redact::Redactor;
-use crate::{event::Shared, procfs::split_nul, text::Text};
+use crate::{procfs::split_nul, text::Text};
 
 /// What a program that restarts itself is given as its own name (`AppImage`, Electron).
 const SELF: &[u8] = b"/proc/self/exe";
@@ -14,7 +14,7 @@ const SELF: &[u8] = b"/proc/self/exe";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Args {
     /// Each argument, as it is shown.
-    pub shown: Shared<Vec<Arc<str>>>,
+    pub shown: Arc<[Arc<str>]>,
     /// All of them joined by spaces and quoted.
     pub command_line: Arc<str>,
     /// Arguments that are shown otherwise than they are: their places and exact bytes.
@@ -28,12 +28,8 @@ impl Args {
     /// is hidden and not kept.
     #[must_use]
     pub(super) fn new(bytes: &[u8], executable: Option<&Text>, redactor: &Redactor) -> Self {
-        let mut args = Self {
-            shown: Shared::default(),
-            command_line: Arc::default(),
-            inexact: vec![],
-            redacted: vec![],
-        };
+        let mut args =
+            Self { shown: Arc::default(), command_line: Arc::default(), inexact: vec![], redacted: vec![] };
         let mut before = None;
         let mut shown: Vec<Arc<str>> = Vec::new();
         for (place, argument) in split_nul(bytes).enumerate() {

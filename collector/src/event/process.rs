@@ -50,7 +50,7 @@ optional_fields! {
         /// Path of the script, where an interpreter runs one.
         script: Arc<str>,
         /// argv exactly.
-        args: Shared<Vec<Arc<str>>>,
+        args: Arc<[Arc<str>]>,
         /// How many arguments there are.
         args_count: u64,
         /// The arguments joined by spaces, quoted as a shell would read them.
@@ -188,7 +188,7 @@ optional_fields! {
         /// Absolute path of its image.
         executable: Arc<str>,
         /// Its arguments.
-        args: Shared<Vec<Arc<str>>>,
+        args: Arc<[Arc<str>]>,
         /// Its start.
         start: Timestamp,
     }
