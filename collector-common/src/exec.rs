@@ -20,7 +20,8 @@ pub struct FileIdentity {
     pub device: u32,
     /// `i_mode`: type and permissions.
     pub mode: u16,
-    /// What else there is to say of it: [`FileIdentity::FOREIGN`], [`FileIdentity::CTIME_TOLD`].
+    /// What else there is to say of it: [`FileIdentity::FOREIGN`], [`FileIdentity::CTIME_TOLD`],
+    /// [`FileIdentity::REMOTE`].
     pub flags: u16,
     /// Owner in the initial user namespace.
     pub uid: u32,
@@ -41,6 +42,8 @@ impl FileIdentity {
     /// In [`FileIdentity::flags`]: somebody was told the change time (`I_CTIME_QUERIED`, Linux 6.13), so that the next
     /// change is sure to have another one, be it in the same tick of the clock.
     pub const CTIME_TOLD: u16 = 2;
+    /// In [`FileIdentity::flags`]: a process or another machine serves the file system, and may answer late or never.
+    pub const REMOTE: u16 = 4;
 }
 
 /// How much of a run of bytes a record carries.

@@ -16,7 +16,21 @@ use crate::agent::Agent;
 /// Under `CI=true` where the agent cannot run.
 pub fn live_or_skip() -> bool {
     static OBSTACLE: OnceLock<Option<String>> = OnceLock::new();
-    let Some(obstacle) = OBSTACLE.get_or_init(obstacle) else { return true };
+    OBSTACLE.get_or_init(obstacle).as_deref().is_none_or(skip)
+}
+
+/// Whether tests can serve a file system here. Where they cannot, says so; under `CI=true` that is a failure.
+///
+/// # Panics
+///
+/// Under `CI=true` where they cannot.
+pub fn fuse_or_skip() -> bool {
+    let device = std::fs::File::options().read(true).write(true).open("/dev/fuse");
+    device.is_ok() || skip("needs a kernel with FUSE: /dev/fuse cannot be opened")
+}
+
+/// Says why a test does not run; answers `false`.
+fn skip(obstacle: &str) -> bool {
     assert!(env::var("CI").as_deref() != Ok("true"), "CI=true, and a live test cannot run: {obstacle}");
     // Not by `eprintln!`, which the test harness keeps to itself where a test passes: a skip must not look like a pass.
     let test = thread::current();

@@ -13,7 +13,7 @@ use std::{
 use collector_tests::{
     agent::Agent,
     digests::{Change, Held, SETTLED, Told, end, plan, run, start, write_settled},
-    live::live_or_skip,
+    live::{fuse_or_skip, live_or_skip},
     workload::{
         fuse::{Open, Served},
         images::{self, HOLD, Images},
@@ -242,6 +242,9 @@ fn served(images: &Images, bytes: Vec<u8>) -> Served {
 /// Row 17: where the file could not be opened, the digest of nothing was written and no other source was tried.
 #[test]
 fn an_image_that_root_cannot_open_has_a_reason_and_not_the_digest_of_nothing() {
+    if !fuse_or_skip() {
+        return;
+    }
     let Some((agent, images)) = agent_and_images() else { return };
     let served = served(&images, images.shell_with("served").bytes.clone());
     assert!(fs::read(served.path()).is_err(), "root can read it");
@@ -257,6 +260,9 @@ fn an_image_that_root_cannot_open_has_a_reason_and_not_the_digest_of_nothing() {
 /// Row 18: a dump had no bytes, ever, and the mappings of a file whose path begins alike were taken for the image's.
 #[test]
 fn a_dump_of_an_image_that_root_cannot_open_has_its_bytes_and_those_of_no_other_file() {
+    if !fuse_or_skip() {
+        return;
+    }
     let Some((agent, images)) = agent_and_images() else { return };
     let served = served(&images, tiny::sleeper("served"));
     let mut plan = plan(&[text(&served.path())]);
@@ -278,6 +284,9 @@ fn a_dump_of_an_image_that_root_cannot_open_has_its_bytes_and_those_of_no_other_
 
 #[test]
 fn a_file_system_that_lies_about_its_files_gets_no_digest_of_an_earlier_exec() {
+    if !fuse_or_skip() {
+        return;
+    }
     let Some((agent, images)) = agent_and_images() else { return };
     let bytes = ["first ", "second"].map(|trailer| images.shell_with(trailer).bytes.clone());
     let directory = images.subdirectory("served");

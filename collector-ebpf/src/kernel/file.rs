@@ -10,6 +10,8 @@ const CTIME_QUERIED: u32 = 0x8000_0000;
 const TIMESPEC_NANOSECONDS: u32 = 8;
 /// `FUSE_SUPER_MAGIC` of include/uapi/linux/magic.h.
 const FUSE: u64 = 0x6573_5546;
+/// From the same list: NFS, SMB and its forerunner, 9P, Ceph, AFS.
+const NETWORK: [u64; 6] = [0x6969, 0xfe53_4d42, 0xff53_4d42, 0x0102_1997, 0x00c3_6400, 0x5346_414f];
 /// `PROC_USER_INIT_INO`: inode number of the first user namespace, the same since 3.8.
 const FIRST_USER_NAMESPACE: u32 = 0xefff_fffd;
 
@@ -34,18 +36,24 @@ pub fn identity(file: Address, identity: &mut FileIdentity) {
     }
     let file_system = inode.follow(offset!(inode_sb));
     identity.device = file_system.read(offset!(super_dev));
-    if is_foreign(file_system) {
-        identity.flags |= FileIdentity::FOREIGN;
-    }
+    identity.flags |= flags(file_system);
     identity.mode = inode.read(offset!(inode_mode));
     identity.uid = inode.read(offset!(inode_uid));
     identity.generation = inode.read(offset!(inode_generation));
     identity.links = inode.read(offset!(inode_nlink));
 }
 
-/// Whether whoever serves or mounted a file system need not be root.
+/// What a file system says of all its files.
 #[inline(always)]
-fn is_foreign(file_system: Address) -> bool {
-    let mounted_in = file_system.follow(offset!(super_user_ns)).read::<u32>(offset!(user_namespace_inum));
-    file_system.read::<u64>(offset!(super_magic)) == FUSE || mounted_in != FIRST_USER_NAMESPACE
+fn flags(file_system: Address) -> u16 {
+    let magic: u64 = file_system.read(offset!(super_magic));
+    let mounted_in: u32 = file_system.follow(offset!(super_user_ns)).read(offset!(user_namespace_inum));
+    let mut flags = 0;
+    if magic == FUSE || mounted_in != FIRST_USER_NAMESPACE {
+        flags |= FileIdentity::FOREIGN;
+    }
+    if magic == FUSE || NETWORK.contains(&magic) {
+        flags |= FileIdentity::REMOTE;
+    }
+    flags
 }

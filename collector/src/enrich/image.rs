@@ -255,7 +255,7 @@ fn identity(image: &procfs::Image) -> FileIdentity {
         device: (rustix::fs::major(stat.st_dev) << 20) | rustix::fs::minor(stat.st_dev),
         // The upper half of `st_mode` has nothing.
         mode: u16::try_from(stat.st_mode).unwrap_or(0),
-        flags: if image.foreign { FileIdentity::FOREIGN } else { 0 },
+        flags: if image.foreign { FileIdentity::FOREIGN | FileIdentity::REMOTE } else { 0 },
         uid: stat.st_uid,
         generation: 0,
         links: u32::try_from(stat.st_nlink).unwrap_or(u32::MAX),

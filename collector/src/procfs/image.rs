@@ -55,7 +55,8 @@ impl ProcessDir {
             Some(path) if !target.deleted && !self.is_name_of(target.path, &stat) => (path, true),
             Some(_) | None => (target.path, target.deleted),
         };
-        let foreign = is_fuse(&exe)?;
+        // A server that does not answer is one.
+        let foreign = is_fuse(&exe).unwrap_or(true);
         Ok(Image { path: path.to_vec(), deleted, memfd: target.memfd, foreign, stat })
     }
 

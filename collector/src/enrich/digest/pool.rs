@@ -61,7 +61,7 @@ type Finished = (Key, u32, Result<Found, Reason>);
 /// The threads. Dropping it lets them end after the file they are at.
 pub(super) struct Pool {
     files: SyncSender<Job>,
-    foreign: SyncSender<Job>,
+    doubtful: SyncSender<Job>,
     finished: Receiver<Finished>,
 }
 
@@ -86,15 +86,15 @@ impl Pool {
             closed_to_writers: closed_to_writers(&release()),
         };
         let files = bench.clone().serve(THREADS);
-        // A file system that a user serves may answer late or never, and hold its reader: one that holds no other's files.
-        let foreign = bench.serve(1);
-        Self { files, foreign, finished }
+        // A file system that somebody serves may answer late or never, and hold its reader: one that no other file waits for.
+        let doubtful = bench.serve(1);
+        Self { files, doubtful, finished }
     }
 
     /// Asks for a file; `false` where too many wait already.
     #[must_use]
     pub(super) fn submit(&self, job: Job) -> bool {
-        let queue = if job.sighting.is_foreign() { &self.foreign } else { &self.files };
+        let queue = if job.sighting.may_hang() { &self.doubtful } else { &self.files };
         queue.try_send(job).is_ok()
     }
 

@@ -54,6 +54,11 @@ impl Sighting {
         self.file.flags & FileIdentity::FOREIGN != 0
     }
 
+    /// Whether reading it may take for ever.
+    pub(super) fn may_hang(&self) -> bool {
+        self.file.flags & (FileIdentity::FOREIGN | FileIdentity::REMOTE) != 0
+    }
+
     /// What its digests are remembered by.
     pub(super) fn key(&self, algorithms: Algorithms) -> Key {
         let FileIdentity { device, inode, size, ctime_s, ctime_ns, generation, .. } = self.file;

@@ -69,7 +69,7 @@ fn by_path(job: &Job, proc: &Proc, namespaces: &mut Namespaces) -> Option<Found>
     if job.sighting.is_fresh() {
         return None;
     }
-    namespaces.roots(&job.candidate, proc).find_map(|process| {
+    namespaces.roots(&job.candidate, job.sighting.at_ns, proc).find_map(|process| {
         let file = process.open_below_root(path).ok().flatten()?;
         let witness =
             Witness { device_of_mount: &|mount| mounted_device(&process, mount), still_runs: &|_| false };
