@@ -15,7 +15,7 @@ use collector::{
         Enricher, Options,
         redact::{Mode, Redactor},
     },
-    event::Host,
+    event::{Action, Host},
     machine::Machine,
     process::Limits,
     procfs::Proc,
@@ -46,6 +46,7 @@ fn options() -> Options {
         table: Limits { entries: 8, grace_ns: 1_000_000_000 },
         ancestors: 4,
         redactor: Redactor::new(Mode::Names, &names, &[]),
+        actions: Action::ALL.iter().copied().collect(),
     }
 }
 
