@@ -44,7 +44,9 @@ pub(crate) fn storm_of(count: u32) {
     furnish(&home);
     let makers = (0..MAKERS).map(|first| Maker::of_execs(&home, first, MAKERS, count / MAKERS));
     let makers: Vec<_> = makers.map(|maker| thread::spawn(|| maker.run())).collect();
-    makers.into_iter().for_each(|maker| drop(maker.join().unwrap()));
+    for maker in makers {
+        drop(maker.join().unwrap());
+    }
 }
 
 /// `collector run` whose stream ends in a file: through a pipe and another process, or directly.
