@@ -11,6 +11,7 @@ use std::{
 };
 
 use futures_core::Stream;
+use rustix::process::setpriority_process;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -252,6 +253,10 @@ impl Prepared {
             if live {
                 digests.follow(changes);
             }
+            if live {
+                // After the threads of the digests were started, which take what the machine has to spare.
+                go_before_others(config.ring.nice);
+            }
             let options = pipeline::Options {
                 actions: config.actions(),
                 queue: config.queue.events,
@@ -324,5 +329,12 @@ impl<T> Drop for Collector<T> {
             // It only fails where the thread panicked, which the panic has told.
             let _ = thread.join();
         }
+    }
+}
+
+/// Gives the thread that asks a nice value. Without `CAP_SYS_NICE` it stays like any other.
+fn go_before_others(nice: i32) {
+    if let Err(errno) = setpriority_process(None, nice) {
+        tracing::info!("the thread that reads the ring does not go before other processes: {errno}");
     }
 }

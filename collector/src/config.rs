@@ -104,6 +104,8 @@ pub struct Config {
 pub struct Ring {
     /// Bytes.
     pub bytes: u32,
+    /// The nice value of the thread that reads it.
+    pub nice: i32,
 }
 
 /// `[queue]`
@@ -204,7 +206,7 @@ impl Default for Config {
 
 impl Default for Ring {
     fn default() -> Self {
-        Self { bytes: collector_common::RING_BYTES }
+        Self { bytes: collector_common::RING_BYTES, nice: -10 }
     }
 }
 
@@ -391,7 +393,7 @@ mod tests {
     fn the_example_has_every_key_with_its_default() {
         assert_eq!(toml::from_str::<Config>(EXAMPLE).unwrap(), Config::default());
         let uncommented = EXAMPLE.lines().filter(|line| line.contains(" = ")).count();
-        assert_eq!(uncommented, 18, "a key without an example, or an example without a key");
+        assert_eq!(uncommented, 19, "a key without an example, or an example without a key");
     }
 
     #[test]

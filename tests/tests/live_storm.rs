@@ -23,7 +23,10 @@ use std::{
 use collector_tests::{
     file_agent::FileAgent,
     live::live_or_skip,
-    workload::storm::{EVEN, furnish},
+    workload::{
+        spawn::{Child, Plan},
+        storm::{EVEN, furnish},
+    },
 };
 use storm::{connections::Connections, lives::Lives, maker::Maker, processes::Processes, stream};
 
@@ -44,9 +47,13 @@ fn let_go(makers: Vec<Maker>, what: &str) -> Vec<Maker> {
     makers
 }
 
-/// Makes processes of the numbers from `first` on, and compares the stream with what their makers saw.
-fn storm_of_execs(first: u32, count: u32) {
+/// Makes processes of the numbers from `first` on, beside `busy` others that want all CPUs, and compares the stream with
+/// what their makers saw.
+fn storm_of_execs(first: u32, count: u32, busy: usize) {
     let _alone = storm::alone();
+    let args = ["sh", "-c", "while :; do :; done"].map(|word| word.as_bytes().to_vec()).to_vec();
+    let plan = Plan { args, ..Plan::of("/bin/sh") };
+    let busy: Vec<Child> = (0..busy).map(|_| plan.spawn()).collect();
     let directory = storm::directory();
     let home = directory.path().canonicalize().unwrap();
     furnish(&home);
@@ -54,6 +61,7 @@ fn storm_of_execs(first: u32, count: u32) {
     let numbers = first..first + MAKERS;
     let makers = numbers.map(|first| Maker::of_execs(&home, first, MAKERS, count / MAKERS)).collect();
     let makers = let_go(makers, "execs");
+    drop(busy);
     agent.catch_up();
     let mut processes = Processes::new(&makers, &home);
     let findings = stream::read(&agent.stop(), &mut processes);
@@ -66,7 +74,7 @@ fn storm_of_execs(first: u32, count: u32) {
 #[test]
 fn of_twenty_thousand_processes_that_exit_at_once_each_is_told_whole_in_order_and_truly() {
     if live_or_skip() {
-        storm_of_execs(0, PROCESSES);
+        storm_of_execs(0, PROCESSES, 0);
     }
 }
 
@@ -74,8 +82,17 @@ fn of_twenty_thousand_processes_that_exit_at_once_each_is_told_whole_in_order_an
 #[test]
 fn of_a_storm_of_all_kinds_alike_each_is_told_whole_in_order_and_truly() {
     if live_or_skip() {
-        storm_of_execs(EVEN, ALL_KINDS_ALIKE);
+        storm_of_execs(EVEN, ALL_KINDS_ALIKE, 0);
     }
+}
+
+/// Row 22: the agent's thread goes before those that keep all CPUs busy.
+#[test]
+fn of_a_storm_on_a_machine_with_no_cpu_to_spare_each_is_told_too() {
+    if !live_or_skip() {
+        return;
+    }
+    storm_of_execs(0, PROCESSES / 4, 8);
 }
 
 #[test]
