@@ -114,7 +114,7 @@ impl Enricher {
     }
 
     /// When the process that has this id now began, to the clock tick where the table does not know it.
-    fn start_of(&self, tgid: Tgid) -> KernelTimeNs {
+    pub(super) fn start_of(&self, tgid: Tgid) -> KernelTimeNs {
         let known = self.table.running().find(|(key, _)| key.tgid == tgid).map(|(key, _)| key.start);
         known.unwrap_or_else(|| {
             let ticks = self.proc.process(tgid.0, None).map_or(StartTicks(0), |process| process.start());

@@ -96,9 +96,7 @@ impl Enricher {
             return self.table.set_parent(key, *parent);
         }
         if self.table.parent(key).is_some_and(|parent| parent.tgid != listed.parent) {
-            let start =
-                self.proc.process(listed.parent.0, None).map_or(StartTicks(0), |parent| parent.start());
-            let start = KernelTimeNs::from_ticks(start);
+            let start = self.start_of(listed.parent);
             self.table.set_parent(key, ProcessKey { tgid: listed.parent, start });
         }
     }

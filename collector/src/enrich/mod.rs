@@ -216,7 +216,10 @@ impl Enricher {
         begun_ns: u64,
     ) -> Rc<Process> {
         let key = key_of(&task.state);
-        let before = self.table.get(key).map(|entry| &entry.process);
+        // After a loss it may have been found in /proc as somebody's parent, with its start to the tick: the start that was
+        // told first stays.
+        let known = self.table.get(key).or_else(|| self.table.get(key.to_the_tick()));
+        let before = known.map(|entry| &entry.process);
         let entity_id = before.map_or_else(
             || entity_id(self.machine.boot, task.namespaces.pid, key.start, task.vpid),
             |process| process.entity_id,

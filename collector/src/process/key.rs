@@ -40,6 +40,12 @@ impl ProcessKey {
         Self { tgid: Tgid(tgid), start: KernelTimeNs(start_ns) }
     }
 
+    /// The same life as /proc names it, which tells the start to the clock tick.
+    #[must_use]
+    pub fn to_the_tick(self) -> Self {
+        Self { start: KernelTimeNs::from_ticks(self.start.to_ticks()), ..self }
+    }
+
     /// The parent of the first processes: there is none.
     #[must_use]
     pub fn is_none(self) -> bool {
