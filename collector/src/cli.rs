@@ -25,6 +25,7 @@ Examples:
   sudo collector run                                  watch this machine in the terminal
   sudo collector run | jq -r '.process.command_line'  as JSON Lines in a pipe
   sudo collector run --event connect --output file:/var/log/connects.jsonl
+  sudo collector inspect 4242                         everything about one process
   sudo collector doctor                               can it run here, and if not, what to do
 
 Exit codes: 0 done · 1 failed while running · 2 wrong usage · 69 this kernel cannot · 77 not privileged ·
@@ -40,6 +41,17 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Tell everything about one process that runs now
+    Inspect {
+        /// The process, by its id
+        pid: u32,
+        /// How it is written [default: text on a terminal, json elsewhere]
+        #[arg(long, value_enum)]
+        format: Option<InspectFormat>,
+        /// Ask the resolver of this machine for the names of remote addresses
+        #[arg(long)]
+        resolve: bool,
+    },
     /// Send a recording of raw records (collector run --record FILE) through the same path again
     Replay {
         /// The recording
@@ -47,8 +59,12 @@ pub(crate) enum Command {
         #[command(flatten)]
         stream: Stream,
     },
-    /// Print the JSON Schema of the stream
-    Schema,
+    /// Print the JSON Schema of the stream, or of what else is asked for
+    Schema {
+        /// What the schema is of
+        #[arg(long, value_enum, default_value = "stream")]
+        of: SchemaOf,
+    },
     /// Print the configuration file with every key, its meaning and its default
     Config,
     /// Print the completions of a shell, to be put where that shell looks for them
@@ -58,6 +74,24 @@ pub(crate) enum Command {
     },
     /// Print the manual page: collector man | man -l -
     Man,
+}
+
+/// How an inspection is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InspectFormat {
+    /// Sections of aligned lines, for people
+    Text,
+    /// One JSON object, for programs
+    Json,
+}
+
+/// What has a JSON Schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// A record of the stream
+    Stream,
+    /// What collector inspect --format json prints
+    Inspect,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -14,10 +14,10 @@ use clap::{CommandFactory as _, Parser as _};
 use collector::{
     Collector, Reloader, StartError,
     config::{Config, ConfigError, EXAMPLE},
-    doctor, event,
+    doctor, event, inspect,
 };
 
-use crate::cli::{Cli, Command, Run};
+use crate::cli::{Cli, Command, InspectFormat, Run, SchemaOf};
 
 /// `EX_UNAVAILABLE` of sysexits.h: this kernel cannot.
 const KERNEL_CANNOT: u8 = 69;
@@ -43,6 +43,7 @@ fn act(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(run) => watch(&run),
         Command::Doctor { json } => examine(json),
+        Command::Inspect { pid, format, resolve } => inspect(pid, format, inspect::Options { resolve }),
         Command::Replay { file, stream } => {
             let config = stream.config()?;
             log_to_stderr(&config)?;
@@ -51,8 +52,12 @@ fn act(command: Command) -> anyhow::Result<ExitCode> {
             let collector = Collector::builder().config(config).replay_lines(&file, encodings)?;
             output::write(collector, outputs, None)
         }
-        Command::Schema => print(|out| {
-            serde_json::to_writer_pretty(&mut *out, &event::json_schema())?;
+        Command::Schema { of } => print(|out| {
+            let schema = match of {
+                SchemaOf::Stream => event::json_schema(),
+                SchemaOf::Inspect => inspect::json_schema(),
+            };
+            serde_json::to_writer_pretty(&mut *out, &schema)?;
             writeln!(out)
         }),
         Command::Config => print(|out| out.write_all(EXAMPLE.as_bytes())),
@@ -108,6 +113,24 @@ fn examine(json: bool) -> anyhow::Result<ExitCode> {
         }
     })?;
     Ok(ExitCode::from(report.exit_code()))
+}
+
+/// What could be read is printed in any case; a process that ended meanwhile is told on stderr and by the exit code.
+fn inspect(pid: u32, format: Option<InspectFormat>, options: inspect::Options) -> anyhow::Result<ExitCode> {
+    let inspection = inspect::inspect(pid, options)?;
+    let terminal = io::stdout().is_terminal();
+    // NO_COLOR: https://no-color.org
+    let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let format = format.unwrap_or(if terminal { InspectFormat::Text } else { InspectFormat::Json });
+    let code = print(|out| match format {
+        InspectFormat::Text => inspection.write_text(out, colour),
+        InspectFormat::Json => {
+            serde_json::to_writer(&mut *out, &inspection)?;
+            writeln!(out)
+        }
+    })?;
+    anyhow::ensure!(!inspection.vanished, "process {pid} ended while it was read: what was read is printed");
+    Ok(code)
 }
 
 /// Prints a whole text. A reader that had enough of it is no failure.

@@ -43,7 +43,10 @@ pub(crate) fn llvm(major: u32) -> Package {
 
 /// What tests call.
 pub(crate) fn tests() -> Vec<Package> {
-    vec![Package::program("iproute2", "ip", "makes the network namespaces of the live tests")]
+    vec![
+        Package::program("iproute2", "ip", "makes the network namespaces of the live tests"),
+        Package::program("procps", "ps", "says what an inspection must say too"),
+    ]
 }
 
 impl Package {

@@ -15,7 +15,7 @@ use crate::{
     event::{self, Action, Event, Shared, Timestamp},
     known::{Known, Reason},
     process::{KernelTimeNs, ProcessKey, Tgid},
-    procfs::StartTicks,
+    procfs::{ProcessDir, StartTicks},
     text::Text,
 };
 
@@ -153,12 +153,23 @@ impl Enricher {
         if !self.wants(Action::Snapshot) {
             return None;
         }
+        Some(self.snapshot(found, now))
+    }
+
+    /// One process as /proc has it now, for an enricher that takes in no records: with a zombie's and a kernel task's gaps.
+    pub fn running(&mut self, process: &ProcessDir, now: Instant) -> Result<Draft, Reason> {
+        let start = KernelTimeNs::from_ticks(process.start());
+        let found = self.adopt(ProcessKey { tgid: Tgid(process.tgid()), start })?;
+        Ok(self.snapshot(found, now))
+    }
+
+    fn snapshot(&mut self, found: Rc<Process>, now: Instant) -> Draft {
         let (_, env) = self.found_in_proc(&found.task);
         let mut draft = self.draft(Action::Snapshot, boottime_ns());
         let state = found.task.state;
         self.describe(&mut draft, &Ok(found), &state, now);
         super::add_env(&mut draft.event, &env);
-        Some(draft)
+        draft
     }
 }
 

@@ -50,7 +50,7 @@ const NAMES: [&str; 41] = [
 /// Names of the capabilities in a set, in the order of their numbers. One that is newer than this table is told by its
 /// number: `CAP_41`.
 #[must_use]
-pub(super) fn capability_names(set: u64) -> Vec<Cow<'static, str>> {
+pub(crate) fn capability_names(set: u64) -> Vec<Cow<'static, str>> {
     (0..u64::BITS)
         .filter(|bit| set & (1 << bit) != 0)
         .map(|bit| {

@@ -43,7 +43,9 @@ pub(super) fn identity(process: &ProcessDir, key: ProcessKey) -> Result<TaskIden
     };
     let mut bytes = Vec::new();
     process.read_into(ProcFile::Status, &mut bytes, MAX)?;
-    let status = Status::from_read(bytes.as_slice()).map_err(|_| malformed("status"))?;
+    // A name may be any bytes, and is not looked at here.
+    let status =
+        Status::from_read(String::from_utf8_lossy(&bytes).as_bytes()).map_err(|_| malformed("status"))?;
     state.credentials = Credentials {
         uid: status.ruid,
         gid: status.rgid,

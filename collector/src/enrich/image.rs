@@ -125,7 +125,7 @@ impl Image {
 }
 
 /// Why a file of /proc did not tell.
-pub(super) fn reason(error: ReadError) -> Reason {
+pub(crate) fn reason(error: ReadError) -> Reason {
     match error {
         ReadError::Exited { .. } => Reason::Exited,
         ReadError::Denied { .. } => Reason::Denied,

@@ -5,7 +5,7 @@
 
 mod ancestry;
 mod args;
-mod capability;
+pub(crate) mod capability;
 mod census;
 pub mod cgroup;
 mod community_id;
@@ -14,7 +14,7 @@ pub mod container;
 pub mod digest;
 mod exit;
 mod found;
-mod image;
+pub(crate) mod image;
 mod membership;
 mod names;
 mod parts;

@@ -116,9 +116,15 @@ impl Event {
 /// The JSON Schema of a record. A field that is not known is absent, and never null.
 #[must_use]
 pub fn json_schema() -> schemars::Schema {
+    schema_of::<Event>()
+}
+
+/// The JSON Schema of a type whose fields are absent where they are not known.
+#[must_use]
+pub(crate) fn schema_of<T: JsonSchema>() -> schemars::Schema {
     let mut settings = SchemaSettings::draft2020_12();
     settings.transforms.push(Box::new(RecursiveTransform(without_null)));
-    settings.into_generator().into_root_schema_for::<Event>()
+    settings.into_generator().into_root_schema_for::<T>()
 }
 
 fn without_null(schema: &mut schemars::Schema) {

@@ -23,12 +23,18 @@ pub enum ProcFile {
     GidMap,
     /// Bytes read and written.
     Io,
+    /// The resource limits.
+    Limits,
     /// The memory mappings. Empty for a kernel task, and for a zombie.
     Maps,
     /// The mounts of its mount namespace that it can reach: see [`mountinfo`](super::mountinfo).
     Mountinfo,
     /// The memory mappings, each with what of it is in memory and how.
     Smaps,
+    /// The sums of `smaps`. Linux 4.14.
+    SmapsRollup,
+    /// Where in the kernel its main thread is; for root.
+    Stack,
     /// One line of numbers: see [`Stat`](super::Stat).
     Stat,
     /// Sizes of the memory, in pages.
@@ -50,9 +56,12 @@ impl ProcFile {
             Self::Environ => "environ",
             Self::GidMap => "gid_map",
             Self::Io => "io",
+            Self::Limits => "limits",
             Self::Maps => "maps",
             Self::Mountinfo => "mountinfo",
             Self::Smaps => "smaps",
+            Self::SmapsRollup => "smaps_rollup",
+            Self::Stack => "stack",
             Self::Stat => "stat",
             Self::Statm => "statm",
             Self::Status => "status",
@@ -72,6 +81,9 @@ impl ProcFile {
             | Self::Comm
             | Self::Environ
             | Self::Io
+            | Self::Limits
+            | Self::SmapsRollup
+            | Self::Stack
             | Self::Stat
             | Self::Statm
             | Self::Status => true,

@@ -12,6 +12,7 @@
 
 mod below_root;
 pub mod cgroup;
+pub mod descriptor;
 mod error;
 mod file;
 pub mod id_map;
@@ -24,6 +25,7 @@ pub mod passwd;
 mod process_dir;
 mod root;
 pub mod stat;
+mod thread;
 
 pub use error::{OpenProcError, ReadError};
 pub use file::{Namespace, ProcFile, ProcLink, Read};

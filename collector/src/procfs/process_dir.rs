@@ -65,13 +65,17 @@ impl ProcessDir {
     ///
     /// From the `Tgid` line of `status`. For ids that people type; the kernel's records name thread groups.
     pub fn leads_its_group(&self) -> Result<bool, ReadError> {
+        self.group().map(|tgid| tgid == self.tgid)
+    }
+
+    /// The thread-group id that `status` tells: another than was asked for, where that was a thread's.
+    pub fn group(&self) -> Result<u32, ReadError> {
         let mut status = Vec::new();
         self.read_into(ProcFile::Status, &mut status, FIRST_LINES)?;
         status
             .split(|&byte| byte == b'\n')
             .find_map(|line| line.strip_prefix(b"Tgid:"))
             .and_then(|tgid| str::from_utf8(tgid.trim_ascii()).ok()?.parse::<u32>().ok())
-            .map(|tgid| tgid == self.tgid)
             .ok_or(ReadError::Malformed { tgid: self.tgid, file: ProcFile::Status.name() })
     }
 

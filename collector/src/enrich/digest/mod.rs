@@ -116,6 +116,23 @@ const RETRY: Duration = Duration::from_secs(2);
 /// How long a file is waited for: a file system that somebody serves may never answer.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// The digests of the image of one process, computed on this thread: not for the thread of the events.
+pub fn compute(
+    sighting: &Sighting,
+    candidate: Candidate,
+    limits: Limits,
+    proc: &Proc,
+) -> Result<Digest, Reason> {
+    if sighting.file.size > limits.max_size {
+        return Err(Reason::TooLarge);
+    }
+    let key = sighting.key(limits.algorithms, candidate.tgid);
+    let job = Job { key, sighting: *sighting, candidate, limits };
+    let closed_to_writers = pool::closed_to_writers_here();
+    let found = sources::read(&job, proc, &mut roots::Namespaces::default(), closed_to_writers)?;
+    Ok(found.digest)
+}
+
 /// The files whose digests are known or on their way.
 pub struct Digests {
     limits: Limits,

@@ -83,7 +83,7 @@ impl Pool {
             done,
             proc: proc.clone(),
             waker: waker.clone(),
-            closed_to_writers: closed_to_writers(&release()),
+            closed_to_writers: closed_to_writers_here(),
         };
         let files = bench.clone().serve(THREADS);
         // A file system that somebody serves may answer late or never, and hold its reader: one that no other file waits for.
@@ -131,6 +131,11 @@ impl Bench {
             self.waker.wake();
         }
     }
+}
+
+/// Whether this kernel refuses to open a file for writing while it runs.
+pub(super) fn closed_to_writers_here() -> bool {
+    closed_to_writers(&release())
 }
 
 fn release() -> String {

@@ -1,0 +1,175 @@
+//! `collector inspect`: everything about one live process, once, for people and for machines.
+//!
+//! What the stream tells of a process comes from the enricher, so that there is one way of telling it; what a stream has no
+//! use for (memory, descriptors, sockets) is read here. All of it goes through one process handle, which never answers for
+//! another process. What could not be read is in `capture.missing`, as on the stream.
+
+mod descriptors;
+mod model;
+mod names;
+mod numbers;
+mod sock_diag;
+mod sockets;
+mod status;
+mod text;
+
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
+
+use crate::{
+    clock::{WallClock, boottime_ns},
+    config::Config,
+    enrich::{Draft, Enricher, cgroup::Cgroups, digest, image},
+    event::{Action, Capture, Process, Reason},
+    known, load,
+    machine::Machine,
+    procfs::{OpenProcError, Proc, ProcLink, ProcessDir, ReadError},
+    text::Text,
+};
+
+pub use self::model::{Descriptor, Dump, End, Inspection, Kind, Limit, Mapping, SCHEMA, Socket, State};
+
+/// What is wanted beyond the facts themselves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Names of the remote addresses, by the resolver of this machine.
+    pub resolve: bool,
+}
+
+/// Why there is nothing to tell.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// /proc is not there.
+    #[error(transparent)]
+    Proc(#[from] OpenProcError),
+    /// Nothing has this id.
+    #[error("there is no process {pid}")]
+    NoProcess {
+        /// The id that was asked for.
+        pid: u32,
+    },
+    /// The id is that of a thread.
+    #[error("{tid} is a thread of process {pid}: collector inspect {pid}")]
+    Thread {
+        /// The id that was asked for.
+        tid: u32,
+        /// The process that it belongs to.
+        pid: u32,
+    },
+    /// /proc does not answer.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Everything about the process that has this id now.
+pub fn inspect(pid: u32, options: Options) -> Result<Inspection, InspectError> {
+    let proc = Arc::new(Proc::live()?);
+    let process = open(&proc, pid)?;
+    let draft = snapshot(&proc, &process)?;
+    let mut inspection = with_process(draft, &proc);
+    let was_zombie = status::is_zombie(&process);
+    status::add(&mut inspection, &process);
+    numbers::add(&mut inspection, &process);
+    descriptors::add(&mut inspection, &process);
+    sockets::add(&mut inspection, &process);
+    if options.resolve {
+        names::add(&mut inspection);
+    }
+    add_root(&mut inspection, &process);
+    let ended = process.is_alive().is_ok_and(|alive| !alive);
+    inspection.vanished = ended && !was_zombie;
+    Ok(inspection)
+}
+
+/// The JSON Schema of what `--format json` writes.
+#[must_use]
+pub fn json_schema() -> schemars::Schema {
+    crate::event::schema_of::<Inspection>()
+}
+
+fn open(proc: &Proc, pid: u32) -> Result<ProcessDir, InspectError> {
+    let gone = |error| match error {
+        ReadError::Exited { .. } => InspectError::NoProcess { pid },
+        error => InspectError::Read(error),
+    };
+    let process = proc.process(pid, None).map_err(gone)?;
+    let leader = process.group().map_err(gone)?;
+    if leader == pid { Ok(process) } else { Err(InspectError::Thread { tid: pid, pid: leader }) }
+}
+
+/// What the stream would tell of it.
+fn snapshot(proc: &Arc<Proc>, process: &ProcessDir) -> Result<Draft, InspectError> {
+    let mount = load::find_cgroup2();
+    let machine = Machine::this(proc, mount.as_ref().is_some_and(|mount| mount.is_mixed_with_v1()));
+    let cgroups = mount.and_then(|mount| Cgroups::new(mount.path()).ok());
+    let mut options = Config::default().enrich();
+    options.actions = BTreeSet::from([Action::Snapshot]);
+    let mut enricher = Enricher::new(machine, proc.clone(), cgroups, options);
+    let pid = process.tgid();
+    enricher.running(process, Instant::now()).map_err(|_| InspectError::NoProcess { pid })
+}
+
+fn with_process(draft: Draft, proc: &Proc) -> Inspection {
+    let Draft { event, file, candidate, .. } = draft;
+    let mut capture = event.capture;
+    let mut process: Box<Process> = event.process.unwrap_or_default();
+    if let (Some(file), Some(candidate)) = (file, candidate) {
+        match digest::compute(&file, candidate, digest::Limits::default(), proc) {
+            Ok(digest) => {
+                process.hash = Some(digest.hashes);
+                process.hash_source = Some(digest.source);
+            }
+            Err(reason) => missing(&mut capture, "process.hash", reason),
+        }
+    }
+    Inspection {
+        timestamp: WallClock::now().wall(boottime_ns()),
+        schema: SCHEMA.into(),
+        vanished: false,
+        process,
+        container: event.container,
+        status: None,
+        cpu: None,
+        memory: None,
+        io: None,
+        limits: None,
+        threads: None,
+        kernel_stack: None,
+        mappings: None,
+        descriptors: None,
+        sockets: None,
+        root: None,
+        capture,
+    }
+}
+
+fn add_root(inspection: &mut Inspection, process: &ProcessDir) {
+    let root = process.link(ProcLink::Root);
+    if let Some(root) = take(inspection, "root", root) {
+        inspection.root = (root != b"/").then(|| shown(&root));
+    }
+}
+
+/// What was read, or `None` and a word on why it is missing.
+fn take<T>(inspection: &mut Inspection, field: &'static str, answer: Result<T, ReadError>) -> Option<T> {
+    match answer {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let kernel = inspection.process.is_kernel == Some(true);
+            let reason = match image::reason(error) {
+                known::Reason::Exited if kernel => known::Reason::KernelTask,
+                reason => reason,
+            };
+            missing(&mut inspection.capture, field, reason);
+            None
+        }
+    }
+}
+
+fn missing(capture: &mut Capture, field: &'static str, reason: known::Reason) {
+    capture.missing.insert(field.into(), Reason(reason.to_string().into()));
+}
+
+/// Bytes of the kernel as text.
+fn shown(bytes: &[u8]) -> String {
+    Text::new(bytes).shown().to_string()
+}

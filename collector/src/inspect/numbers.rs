@@ -1,0 +1,181 @@
+//! Memory, CPU time, input and output, threads, mappings and the kernel's stack.
+
+use procfs::{
+    FromBufRead as _, FromRead as _,
+    process::{Io as ParsedIo, MMPermissions, MMapPath, MemoryMap, MemoryMaps, Stat, StatM},
+};
+
+use super::{
+    model::{Cpu, Inspection, Io, Mapping, Memory, Rollup, State, Thread},
+    status::{malformed, status, text},
+    take,
+};
+use crate::procfs::{self as own, ProcFile, ProcessDir, ReadError};
+
+/// `USER_HZ` is 100 on every architecture that the agent runs on.
+const TICK_NS: u64 = 10_000_000;
+
+/// What `d_path` puts behind the path of a file that has lost its name.
+const DELETED: &str = " (deleted)";
+
+/// Adds all that is counted.
+pub(super) fn add(inspection: &mut Inspection, process: &ProcessDir) {
+    let read = cpu(process);
+    inspection.cpu = take(inspection, "cpu", read);
+    let read = memory(process);
+    inspection.memory = take(inspection, "memory", read);
+    let read = rollup(process);
+    let read = take(inspection, "memory.rollup", read);
+    if let Some(memory) = &mut inspection.memory {
+        memory.rollup = read.flatten();
+    }
+    let read = io(process);
+    inspection.io = take(inspection, "io", read);
+    let read = threads(process);
+    inspection.threads = take(inspection, "threads", read);
+    let read = text(process, ProcFile::Stack);
+    let stack = take(inspection, "kernel_stack", read);
+    inspection.kernel_stack = stack.map(|stack| stack.lines().map(frame).collect());
+    let read = mappings(process);
+    inspection.mappings = take(inspection, "mappings", read);
+}
+
+/// `[<0>] do_wait+0x1a/0x2b` without the address, which the kernel hides.
+fn frame(line: &str) -> String {
+    line.split_once("] ").map_or(line, |(_, frame)| frame).to_owned()
+}
+
+fn parsed<T>(
+    process: &ProcessDir,
+    file: ProcFile,
+    parse: impl FnOnce(&[u8]) -> procfs::ProcResult<T>,
+) -> Result<T, ReadError> {
+    let text = text(process, file)?;
+    parse(text.as_bytes()).map_err(|_| malformed(process, file))
+}
+
+fn cpu(process: &ProcessDir) -> Result<Cpu, ReadError> {
+    let stat = parsed(process, ProcFile::Stat, |bytes| Stat::from_read(bytes))?;
+    let of_children = |ticks: i64| u64::try_from(ticks).unwrap_or(0).saturating_mul(TICK_NS);
+    Ok(Cpu {
+        user_ns: stat.utime.saturating_mul(TICK_NS),
+        system_ns: stat.stime.saturating_mul(TICK_NS),
+        children_user_ns: of_children(stat.cutime),
+        children_system_ns: of_children(stat.cstime),
+        priority: stat.priority,
+        nice: stat.nice,
+        last_cpu: stat.processor,
+        minor_faults: stat.minflt,
+        major_faults: stat.majflt,
+    })
+}
+
+fn memory(process: &ProcessDir) -> Result<Memory, ReadError> {
+    let statm = parsed(process, ProcFile::Statm, |bytes| StatM::from_read(bytes))?;
+    let status = status(process)?;
+    let page = u64::try_from(rustix::param::page_size()).unwrap_or(4096);
+    let pages = |count: u64| count.saturating_mul(page);
+    let kibibytes = |count: Option<u64>| count.map(|count| count.saturating_mul(1024));
+    Ok(Memory {
+        virtual_bytes: pages(statm.size),
+        resident_bytes: pages(statm.resident),
+        shared_bytes: pages(statm.shared),
+        text_bytes: pages(statm.text),
+        data_bytes: pages(statm.data),
+        peak_virtual_bytes: kibibytes(status.vmpeak),
+        peak_resident_bytes: kibibytes(status.vmhwm),
+        swap_bytes: kibibytes(status.vmswap),
+        locked_bytes: kibibytes(status.vmlck),
+        page_table_bytes: kibibytes(status.vmpte),
+        rollup: None,
+    })
+}
+
+/// `None` for what has no memory.
+fn rollup(process: &ProcessDir) -> Result<Option<Rollup>, ReadError> {
+    let maps = parsed(process, ProcFile::SmapsRollup, |bytes| MemoryMaps::from_buf_read(bytes))?;
+    let Some(sums) = maps.0.first().map(|map| &map.extension.map) else { return Ok(None) };
+    let sum = |name: &str| sums.get(name).copied().unwrap_or(0);
+    Ok(Some(Rollup {
+        rss_bytes: sum("Rss"),
+        pss_bytes: sum("Pss"),
+        shared_clean_bytes: sum("Shared_Clean"),
+        shared_dirty_bytes: sum("Shared_Dirty"),
+        private_clean_bytes: sum("Private_Clean"),
+        private_dirty_bytes: sum("Private_Dirty"),
+        anonymous_bytes: sum("Anonymous"),
+        swap_bytes: sum("Swap"),
+        locked_bytes: sum("Locked"),
+    }))
+}
+
+fn io(process: &ProcessDir) -> Result<Io, ReadError> {
+    let io = parsed(process, ProcFile::Io, |bytes| ParsedIo::from_buf_read(bytes))?;
+    Ok(Io {
+        read_chars: io.rchar,
+        written_chars: io.wchar,
+        read_calls: io.syscr,
+        write_calls: io.syscw,
+        read_bytes: io.read_bytes,
+        written_bytes: io.write_bytes,
+        cancelled_write_bytes: io.cancelled_write_bytes,
+    })
+}
+
+fn threads(process: &ProcessDir) -> Result<Vec<Thread>, ReadError> {
+    let lines = process.thread_stats()?;
+    let thread = |line: &Vec<u8>| {
+        let stat = own::Stat::parse(line)?;
+        Some(Thread {
+            tid: stat.pid,
+            comm: super::shown(stat.comm),
+            state: State::of(stat.state),
+            user_ns: stat.utime.saturating_mul(TICK_NS),
+            system_ns: stat.stime.saturating_mul(TICK_NS),
+        })
+    };
+    Ok(lines.iter().filter_map(thread).collect())
+}
+
+fn mappings(process: &ProcessDir) -> Result<Vec<Mapping>, ReadError> {
+    let maps = parsed(process, ProcFile::Maps, |bytes| MemoryMaps::from_buf_read(bytes))?;
+    let mut rows: Vec<(Mapping, MMPermissions)> = Vec::new();
+    let mut places = std::collections::HashMap::new();
+    for map in maps.0 {
+        let path = name(&map);
+        let inode = (map.inode != 0).then_some(map.inode);
+        let size = map.address.1.saturating_sub(map.address.0);
+        let place = *places.entry((path.clone(), map.dev, inode)).or_insert_with(|| {
+            let deleted = inode.is_some() && path.ends_with(DELETED);
+            let path = if deleted { path.trim_end_matches(DELETED).to_owned() } else { path };
+            let row =
+                Mapping { path, deleted, size_bytes: 0, mappings: 0, permissions: String::new(), inode };
+            rows.push((row, MMPermissions::NONE));
+            rows.len() - 1
+        });
+        if let Some((row, permissions)) = rows.get_mut(place) {
+            row.size_bytes = row.size_bytes.saturating_add(size);
+            row.mappings += 1;
+            *permissions |= map.perms;
+        }
+    }
+    let finished =
+        |(row, permissions): (Mapping, MMPermissions)| Mapping { permissions: permissions.as_str(), ..row };
+    Ok(rows.into_iter().map(finished).collect())
+}
+
+fn name(map: &MemoryMap) -> String {
+    match &map.pathname {
+        MMapPath::Path(path) => path.to_string_lossy().into_owned(),
+        MMapPath::Heap => "[heap]".to_owned(),
+        MMapPath::Stack => "[stack]".to_owned(),
+        MMapPath::TStack(tid) => format!("[stack:{tid}]"),
+        MMapPath::Vdso => "[vdso]".to_owned(),
+        MMapPath::Vvar => "[vvar]".to_owned(),
+        MMapPath::Vsyscall => "[vsyscall]".to_owned(),
+        MMapPath::Rollup => "[rollup]".to_owned(),
+        MMapPath::Anonymous => "[anon]".to_owned(),
+        MMapPath::Vsys(key) => format!("/SYSV{key:08x}"),
+        MMapPath::Other(name) => format!("[{name}]"),
+    }
+}

@@ -1,0 +1,324 @@
+//! An inspection for people: sections of aligned lines, with units.
+
+use std::{fmt::Display, io};
+
+use super::model::{Descriptor, End, Inspection, Limit, Socket};
+
+const BOLD: &str = "\x1b[1m";
+const DIM: &str = "\x1b[2m";
+const YELLOW: &str = "\x1b[33m";
+const PLAIN: &str = "\x1b[0m";
+
+/// Width of the names of a section.
+const NAME: usize = 18;
+/// Most mappings that are shown; JSON has all.
+const MAPPINGS: usize = 40;
+
+impl Inspection {
+    /// In sections. Control characters of what a process says of itself are escaped: it must not write to the terminal.
+    pub fn write_text(&self, out: &mut impl io::Write, colour: bool) -> io::Result<()> {
+        let mut page = Page { out, colour };
+        self.process(&mut page)?;
+        self.state(&mut page)?;
+        self.memory(&mut page)?;
+        self.counts(&mut page)?;
+        self.lists(&mut page)?;
+        self.gaps(&mut page)
+    }
+
+    fn process(&self, page: &mut Page<'_, impl io::Write>) -> io::Result<()> {
+        let process = &*self.process;
+        let name = process.name.as_ref().or(process.comm.as_ref());
+        let title = format!(
+            "process {} {}",
+            process.pid.unwrap_or(0),
+            name.map_or_else(String::new, |name| name.to_string())
+        );
+        page.section(&title)?;
+        page.optional("state", self.status.as_ref().map(|status| status.state.name()))?;
+        page.optional("kernel task", process.is_kernel.filter(|&kernel| kernel).map(|_| "yes"))?;
+        page.optional("pid in namespace", process.vpid)?;
+        page.optional("comm", process.comm.as_ref())?;
+        let deleted = process.exe.as_ref().is_some_and(|exe| exe.deleted == Some(true));
+        let mark = if deleted { " (deleted)" } else { "" };
+        page.optional("executable", process.executable.as_ref().map(|path| format!("{path}{mark}")))?;
+        page.optional("command line", process.command_line.as_ref())?;
+        page.optional("working directory", process.working_directory.as_ref())?;
+        page.optional("root", self.root.as_ref())?;
+        page.optional("started", process.start.map(|start| start.to_rfc3339()))?;
+        for (title, user) in [("user", &process.user), ("real user", &process.real_user)] {
+            page.optional(title, user.as_ref().map(|user| named(user.id.as_deref(), user.name.as_deref())))?;
+        }
+        page.optional(
+            "group",
+            process.group.as_ref().map(|group| named(group.id.as_deref(), group.name.as_deref())),
+        )?;
+        page.optional("cgroup", process.cgroup.as_ref().and_then(|cgroup| cgroup.path.as_ref()))?;
+        page.optional("container", self.container.as_ref().and_then(|container| container.id.as_ref()))?;
+        if let Some(hash) = &process.hash {
+            page.optional("md5", hash.md5.as_ref())?;
+            page.optional("sha1", hash.sha1.as_ref())?;
+            page.optional("sha256", hash.sha256.as_ref())?;
+        }
+        for ancestor in process.ancestors.iter().flatten() {
+            let name = ancestor.executable.as_ref().or(ancestor.comm.as_ref());
+            let name = name.map_or_else(String::new, |name| name.to_string());
+            page.line("ancestor", format_args!("{} {name}", ancestor.pid.unwrap_or(0)))?;
+        }
+        let variables = process.env_vars.as_ref();
+        for variable in variables.iter().flat_map(|variables| variables.iter()) {
+            page.line("environment", variable)?;
+        }
+        Ok(())
+    }
+
+    fn state(&self, page: &mut Page<'_, impl io::Write>) -> io::Result<()> {
+        let Some(status) = &self.status else { return Ok(()) };
+        page.section("status")?;
+        page.line("threads", status.threads)?;
+        page.optional("traced by", status.tracer_pid)?;
+        page.optional("no new privileges", status.no_new_privs.map(|set| if set { "yes" } else { "no" }))?;
+        page.optional("seccomp", status.seccomp.as_ref())?;
+        page.optional("cpus", status.cpus_allowed.as_ref())?;
+        page.optional("switches", status.voluntary_switches.map(|count| format!("{count} voluntary")))?;
+        page.optional("", status.involuntary_switches.map(|count| format!("{count} involuntary")))?;
+        for (title, signals) in [
+            ("signals pending", &status.signals.pending),
+            ("signals blocked", &status.signals.blocked),
+            ("signals ignored", &status.signals.ignored),
+            ("signals caught", &status.signals.caught),
+            ("capabilities", &status.capabilities.effective),
+        ] {
+            page.optional(title, (!signals.is_empty()).then(|| signals.join(" ")))?;
+        }
+        Ok(())
+    }
+
+    fn memory(&self, page: &mut Page<'_, impl io::Write>) -> io::Result<()> {
+        let Some(memory) = &self.memory else { return Ok(()) };
+        page.section("memory")?;
+        page.line("virtual", bytes(memory.virtual_bytes))?;
+        page.line("resident", bytes(memory.resident_bytes))?;
+        page.optional("peak resident", memory.peak_resident_bytes.map(bytes))?;
+        page.line("shared", bytes(memory.shared_bytes))?;
+        page.line("data", bytes(memory.data_bytes))?;
+        page.optional("swapped", memory.swap_bytes.map(bytes))?;
+        if let Some(rollup) = &memory.rollup {
+            page.line("proportional", bytes(rollup.pss_bytes))?;
+            page.line("private dirty", bytes(rollup.private_dirty_bytes))?;
+            page.line("anonymous", bytes(rollup.anonymous_bytes))?;
+        }
+        Ok(())
+    }
+
+    fn counts(&self, page: &mut Page<'_, impl io::Write>) -> io::Result<()> {
+        if let Some(cpu) = &self.cpu {
+            page.section("cpu")?;
+            page.line("user", seconds(cpu.user_ns))?;
+            page.line("system", seconds(cpu.system_ns))?;
+            page.line("nice", cpu.nice)?;
+            page.line("faults", format_args!("{} minor, {} major", cpu.minor_faults, cpu.major_faults))?;
+        }
+        if let Some(io) = &self.io {
+            page.section("io")?;
+            let calls = |count, calls| format!("{} in {calls} calls", bytes(count));
+            page.line("read", calls(io.read_chars, io.read_calls))?;
+            page.line("written", calls(io.written_chars, io.write_calls))?;
+            page.line("from storage", bytes(io.read_bytes))?;
+            page.line("to storage", bytes(io.written_bytes))?;
+        }
+        if let Some(limits) = &self.limits {
+            page.section("limits")?;
+            for limit in limits {
+                page.line(limit.name, limits_of(limit))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn lists(&self, page: &mut Page<'_, impl io::Write>) -> io::Result<()> {
+        if let Some(threads) = &self.threads {
+            page.section(&format!("threads ({})", threads.len()))?;
+            for thread in threads {
+                let (user, system) = (seconds(thread.user_ns), seconds(thread.system_ns));
+                let (state, comm) = (thread.state.name(), &thread.comm);
+                page.line(
+                    &thread.tid.to_string(),
+                    format_args!("{state:<10} {user:>10} {system:>10}  {comm}"),
+                )?;
+            }
+        }
+        if let Some(stack) = self.kernel_stack.as_ref().filter(|stack| !stack.is_empty()) {
+            page.section("kernel stack")?;
+            stack.iter().try_for_each(|frame| page.line("", frame))?;
+        }
+        if let Some(mappings) = &self.mappings {
+            page.section(&format!("mappings ({})", mappings.len()))?;
+            for mapping in mappings.iter().take(MAPPINGS) {
+                let mark = if mapping.deleted { " (deleted)" } else { "" };
+                let value =
+                    format!("{} {:>3}  {}{mark}", mapping.permissions, mapping.mappings, mapping.path);
+                page.line(&bytes(mapping.size_bytes), value)?;
+            }
+            if mappings.len() > MAPPINGS {
+                page.line("", format_args!("and {} more: --format json", mappings.len() - MAPPINGS))?;
+            }
+        }
+        if let Some(descriptors) = &self.descriptors {
+            page.section(&format!("descriptors ({})", descriptors.len()))?;
+            descriptors.iter().try_for_each(|found| page.line(&found.fd.to_string(), descriptor(found)))?;
+        }
+        Ok(())
+    }
+
+    fn gaps(&self, page: &mut Page<'_, impl io::Write>) -> io::Result<()> {
+        if self.capture.missing.is_empty() {
+            return Ok(());
+        }
+        page.section("missing")?;
+        let missing = self.capture.missing.iter();
+        missing
+            .map(|(field, reason)| (field, &reason.0))
+            .try_for_each(|(field, reason)| page.gap(field, reason))
+    }
+}
+
+/// Where it is written.
+struct Page<'a, W> {
+    out: &'a mut W,
+    colour: bool,
+}
+
+impl<W: io::Write> Page<'_, W> {
+    fn section(&mut self, title: &str) -> io::Result<()> {
+        let (bold, plain) = if self.colour { (BOLD, PLAIN) } else { ("", "") };
+        writeln!(self.out, "{bold}{}{plain}", escaped(title))
+    }
+
+    fn line(&mut self, name: &str, value: impl Display) -> io::Result<()> {
+        let (dim, plain) = if self.colour { (DIM, PLAIN) } else { ("", "") };
+        writeln!(self.out, "  {dim}{name:<NAME$}{plain} {}", escaped(&value.to_string()))
+    }
+
+    fn optional(&mut self, name: &str, value: Option<impl Display>) -> io::Result<()> {
+        value.map_or(Ok(()), |value| self.line(name, value))
+    }
+
+    fn gap(&mut self, field: &str, reason: &str) -> io::Result<()> {
+        let (yellow, plain) = if self.colour { (YELLOW, PLAIN) } else { ("", "") };
+        writeln!(self.out, "  {field:<NAME$} {yellow}{reason}{plain}")
+    }
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
+fn named(id: Option<&str>, name: Option<&str>) -> String {
+    let id = id.unwrap_or("?");
+    name.map_or_else(|| id.to_owned(), |name| format!("{name} ({id})"))
+}
+
+/// With the largest unit that leaves a whole part, to a tenth.
+fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    let mut tenths = u128::from(count) * 10;
+    let mut unit = "B";
+    for larger in UNITS {
+        if tenths < 10_240 {
+            break;
+        }
+        (tenths, unit) = (tenths / 1024, larger);
+    }
+    if unit == "B" { format!("{count} B") } else { format!("{}.{} {unit}", tenths / 10, tenths % 10) }
+}
+
+fn seconds(nanoseconds: u64) -> String {
+    format!("{}.{:02} s", nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000 / 10_000_000)
+}
+
+fn limits_of(limit: &Limit) -> String {
+    let value = |value: Option<u64>| match (value, limit.unit) {
+        (None, _) => "unlimited".to_owned(),
+        (Some(value), Some("bytes")) => bytes(value),
+        (Some(value), unit) => format!("{value} {}", unit.unwrap_or_default()).trim_end().to_owned(),
+    };
+    format!("soft {:<18} hard {}", value(limit.soft), value(limit.hard))
+}
+
+fn descriptor(found: &Descriptor) -> String {
+    let mark = if found.deleted { " (deleted)" } else { "" };
+    let what = found.socket.as_ref().map_or_else(|| format!("{}{mark}", found.target), socket);
+    let mut text = format!("{:<12} {:<10} {what}", found.kind.name(), found.access.unwrap_or_default());
+    if let Some(size) = found.size_bytes {
+        text.push_str(&format!("  {} of {}", bytes(found.position.unwrap_or(0)), bytes(size)));
+    }
+    let flags = found.flags.as_deref().unwrap_or_default();
+    if !flags.is_empty() {
+        text.push_str("  ");
+        text.push_str(&flags.join("|"));
+    }
+    text
+}
+
+fn socket(socket: &Socket) -> String {
+    let kind = socket.kind.map_or_else(String::new, |kind| format!(" {kind}"));
+    let mut text = format!("{}{kind}", socket.protocol.as_deref().unwrap_or("socket"));
+    if let Some(state) = &socket.state {
+        text.push_str(&format!(" {state}"));
+    }
+    match (socket.local.as_ref().map(end), socket.remote.as_ref().map(end)) {
+        (Some(local), Some(remote)) => text.push_str(&format!(" {local} → {remote}")),
+        (Some(local), None) => text.push_str(&format!(" {local}")),
+        (None, Some(remote)) => text.push_str(&format!(" → {remote}")),
+        (None, None) => {}
+    }
+    if let (Some(received), Some(sent)) = (socket.recv_queue, socket.send_queue) {
+        text.push_str(&format!("  queues {received}/{sent}"));
+    }
+    if let Some(uid) = socket.uid {
+        text.push_str(&format!("  uid {uid}"));
+    }
+    text
+}
+
+fn end(end: &End) -> String {
+    let address = end.host.as_ref().or(end.address.as_ref());
+    let inode = || format!("[{}]", end.inode.unwrap_or(0));
+    match (address, end.port) {
+        (Some(address), Some(port)) if address.contains(':') => format!("[{address}]:{port}"),
+        (Some(address), Some(port)) => format!("{address}:{port}"),
+        _ => end.path.clone().unwrap_or_else(inode),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bytes, escaped, seconds};
+
+    #[test]
+    fn bytes_have_the_unit_that_leaves_a_whole_part() {
+        assert_eq!(bytes(0), "0 B");
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(u64::MAX), "16384.0 PiB");
+    }
+
+    #[test]
+    fn seconds_are_told_to_the_tick() {
+        assert_eq!(seconds(1_230_000_000), "1.23 s");
+    }
+
+    #[test]
+    fn a_process_cannot_write_to_the_terminal_by_its_name() {
+        assert_eq!(escaped("a\x1b[31mb\n"), "a\\u{1b}[31mb\\n");
+    }
+}
