@@ -126,7 +126,7 @@ pub fn compute(
     if sighting.file.size > limits.max_size {
         return Err(Reason::TooLarge);
     }
-    let key = sighting.key(limits.algorithms, candidate.tgid);
+    let key = sighting.key(limits.algorithms);
     let job = Job { key, sighting: *sighting, candidate, limits };
     let closed_to_writers = pool::closed_to_writers_here();
     let found = sources::read(&job, proc, &mut roots::Namespaces::default(), closed_to_writers)?;
