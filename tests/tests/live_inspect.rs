@@ -1,11 +1,6 @@
 //! `collector inspect`: the same facts as ps(1), ss(8) and ls(1) tell, and what it says where it cannot tell them.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test says what went wrong by a panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by a panic")]
 
 use std::{
     fs,
@@ -278,7 +273,7 @@ fn a_zombie_is_shown_as_one_and_has_not_vanished() {
 fn a_kernel_task_says_that_it_is_one() {
     let kthreadd = fs::read_to_string("/proc/2/comm").unwrap_or_default();
     if kthreadd.trim() != "kthreadd" {
-        assert!(collector_tests::live::live_or_skip(), "no kernel task is to be seen in this PID namespace");
+        assert!(live_or_skip(), "no kernel task is to be seen in this PID namespace");
         return;
     }
     let told = inspect(2);

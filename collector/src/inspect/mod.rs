@@ -99,7 +99,7 @@ fn open(proc: &Proc, pid: u32) -> Result<ProcessDir, InspectError> {
 /// What the stream would tell of it.
 fn snapshot(proc: &Arc<Proc>, process: &ProcessDir) -> Result<Draft, InspectError> {
     let mount = load::find_cgroup2();
-    let machine = Machine::this(proc, mount.as_ref().is_some_and(|mount| mount.is_mixed_with_v1()));
+    let machine = Machine::this(proc, mount.as_ref().is_some_and(load::CgroupMount::is_mixed_with_v1));
     let cgroups = mount.and_then(|mount| Cgroups::new(mount.path()).ok());
     let mut options = Config::default().enrich();
     options.actions = BTreeSet::from([Action::Snapshot]);

@@ -382,7 +382,7 @@ pub struct Sockets {
     pub dumps: Vec<Dump>,
 }
 
-/// `sockets.dumps[]`: one list of sock_diag(7).
+/// `sockets.dumps[]`: one list of `sock_diag(7)`.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Dump {
     /// `ipv4`, `ipv6`, `unix`.
@@ -393,7 +393,7 @@ pub struct Dump {
     pub sockets: u64,
 }
 
-/// What a thread does: proc_pid_stat(5).
+/// What a thread does: `proc_pid_stat(5)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {

@@ -1,4 +1,4 @@
-//! sock_diag(7): the sockets of the calling thread's network namespace, one dump for each family and protocol.
+//! `sock_diag(7)`: the sockets of the calling thread's network namespace, one dump for each family and protocol.
 
 use std::{ffi::OsString, io, os::unix::ffi::OsStrExt as _};
 
@@ -15,11 +15,11 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
 
 use super::shown;
 
-/// `IPPROTO_RAW`, by which sock_diag knows all raw sockets.
+/// `IPPROTO_RAW`, by which `sock_diag` knows all raw sockets.
 const IPPROTO_RAW: u8 = 255;
 /// The kernel fills at most 32 KiB at a time where there is room for them.
 const ROOM: usize = 64 << 10;
-/// `UDIAG_SHOW_UID` and `UNIX_DIAG_UID` of linux/unix_diag.h, Linux 5.0; the crate does not have them.
+/// `UDIAG_SHOW_UID` and `UNIX_DIAG_UID` of `linux/unix_diag.h`, Linux 5.0; the crate does not have them.
 const SHOW_UID: u32 = 0x40;
 const UNIX_DIAG_UID: u16 = 7;
 

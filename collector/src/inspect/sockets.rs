@@ -23,7 +23,7 @@ use crate::{
     procfs::{Namespace, ProcessDir},
 };
 
-/// `TCP_*` of net/tcp_states.h, by number.
+/// `TCP_*` of `net/tcp_states.h`, by number.
 const STATES: [&str; 13] = [
     "ESTABLISHED",
     "SYN_SENT",

@@ -3,6 +3,7 @@
 use std::{fmt::Display, io};
 
 use super::model::{Descriptor, End, Inspection, Limit, Socket};
+use crate::event::Timestamp;
 
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
@@ -32,7 +33,7 @@ impl Inspection {
         let title = format!(
             "process {} {}",
             process.pid.unwrap_or(0),
-            name.map_or_else(String::new, |name| name.to_string())
+            name.map_or_else(String::new, ToString::to_string)
         );
         page.section(&title)?;
         page.optional("state", self.status.as_ref().map(|status| status.state.name()))?;
@@ -45,7 +46,7 @@ impl Inspection {
         page.optional("command line", process.command_line.as_ref())?;
         page.optional("working directory", process.working_directory.as_ref())?;
         page.optional("root", self.root.as_ref())?;
-        page.optional("started", process.start.map(|start| start.to_rfc3339()))?;
+        page.optional("started", process.start.map(Timestamp::to_rfc3339))?;
         for (title, user) in [("user", &process.user), ("real user", &process.real_user)] {
             page.optional(title, user.as_ref().map(|user| named(user.id.as_deref(), user.name.as_deref())))?;
         }
@@ -62,7 +63,7 @@ impl Inspection {
         }
         for ancestor in process.ancestors.iter().flatten() {
             let name = ancestor.executable.as_ref().or(ancestor.comm.as_ref());
-            let name = name.map_or_else(String::new, |name| name.to_string());
+            let name = name.map_or_else(String::new, ToString::to_string);
             page.line("ancestor", format_args!("{} {name}", ancestor.pid.unwrap_or(0)))?;
         }
         let variables = process.env_vars.as_ref();
@@ -257,37 +258,25 @@ fn limits_of(limit: &Limit) -> String {
 fn descriptor(found: &Descriptor) -> String {
     let mark = if found.deleted { " (deleted)" } else { "" };
     let what = found.socket.as_ref().map_or_else(|| format!("{}{mark}", found.target), socket);
-    let mut text = format!("{:<12} {:<10} {what}", found.kind.name(), found.access.unwrap_or_default());
-    if let Some(size) = found.size_bytes {
-        text.push_str(&format!("  {} of {}", bytes(found.position.unwrap_or(0)), bytes(size)));
-    }
-    let flags = found.flags.as_deref().unwrap_or_default();
-    if !flags.is_empty() {
-        text.push_str("  ");
-        text.push_str(&flags.join("|"));
-    }
-    text
+    let begin = format!("{:<12} {:<10} {what}", found.kind.name(), found.access.unwrap_or_default());
+    let position = found.size_bytes.map(|size| {
+        let position = bytes(found.position.unwrap_or(0));
+        format!("{position} of {}", bytes(size))
+    });
+    let flags = found.flags.as_deref().filter(|flags| !flags.is_empty()).map(|flags| flags.join("|"));
+    [Some(begin), position, flags].into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
 fn socket(socket: &Socket) -> String {
     let kind = socket.kind.map_or_else(String::new, |kind| format!(" {kind}"));
-    let mut text = format!("{}{kind}", socket.protocol.as_deref().unwrap_or("socket"));
-    if let Some(state) = &socket.state {
-        text.push_str(&format!(" {state}"));
-    }
-    match (socket.local.as_ref().map(end), socket.remote.as_ref().map(end)) {
-        (Some(local), Some(remote)) => text.push_str(&format!(" {local} → {remote}")),
-        (Some(local), None) => text.push_str(&format!(" {local}")),
-        (None, Some(remote)) => text.push_str(&format!(" → {remote}")),
-        (None, None) => {}
-    }
-    if let (Some(received), Some(sent)) = (socket.recv_queue, socket.send_queue) {
-        text.push_str(&format!("  queues {received}/{sent}"));
-    }
-    if let Some(uid) = socket.uid {
-        text.push_str(&format!("  uid {uid}"));
-    }
-    text
+    let begin = format!("{}{kind}", socket.protocol.as_deref().unwrap_or("socket"));
+    let state = socket.state.as_ref().map(|state| format!(" {state}"));
+    let local = socket.local.as_ref().map(|local| format!(" {}", end(local)));
+    let remote = socket.remote.as_ref().map(|remote| format!(" → {}", end(remote)));
+    let queues = socket.recv_queue.zip(socket.send_queue);
+    let queues = queues.map(|(received, sent)| format!("  queues {received}/{sent}"));
+    let owner = socket.uid.map(|uid| format!("  uid {uid}"));
+    [Some(begin), state, local, remote, queues, owner].into_iter().flatten().collect()
 }
 
 fn end(end: &End) -> String {

@@ -97,12 +97,12 @@ fn descriptor(number: u32, fds: &OwnedFd, fdinfo: Option<&OwnedFd>) -> Option<De
     let target = target.to_vec();
     let flags = AtFlags::STATX_DONT_SYNC;
     let file = statx(fds, name.as_c_str(), flags, StatxFlags::BASIC_STATS).ok();
-    let fdinfo = fdinfo.and_then(|directory| small_file(directory, name).ok());
+    let fdinfo = fdinfo.and_then(|directory| small_file(directory, &name).ok());
     Some(Descriptor { number, target, file, fdinfo: fdinfo.and_then(|bytes| FdInfo::parse(&bytes)) })
 }
 
 /// The first kilobyte of a file: position and flags come before what an epoll descriptor has to tell.
-fn small_file(directory: &OwnedFd, name: DecInt) -> Result<Vec<u8>, Errno> {
+fn small_file(directory: &OwnedFd, name: &DecInt) -> Result<Vec<u8>, Errno> {
     let file = openat(directory, name.as_c_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let mut bytes = Vec::with_capacity(1024);
     read(&file, spare_capacity(&mut bytes))?;
