@@ -326,7 +326,7 @@ pub struct Descriptor {
 /// `descriptors[].socket`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Socket {
-    /// As the kernel names it: `TCP`, `UDPv6`, `UNIX`, `NETLINK`, `PACKET`.
+    /// As the kernel names it: `TCP`, `UDPv6`, `UNIX-STREAM`, `NETLINK`, `PACKET`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
     /// Of a unix socket: `stream`, `dgram`, `seqpacket`.
