@@ -12,6 +12,8 @@ use std::{
     },
     path::Path,
     process::{Child, Command, Output, Stdio},
+    thread,
+    time::Duration,
 };
 
 use collector_tests::{agent, live::live_or_skip, wait, workload::netns::Pair};
@@ -237,7 +239,7 @@ fn sockets_of_another_network_namespace_are_told_right() {
     command.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::piped());
     let into = namespace.clone();
     // A thread's children begin in its namespace.
-    let started = std::thread::spawn(move || {
+    let started = thread::spawn(move || {
         let kind = Some(rustix::thread::LinkNameSpaceType::Network);
         rustix::thread::move_into_link_name_space(into.as_fd(), kind).unwrap();
         command.spawn().unwrap()
@@ -272,6 +274,27 @@ fn a_zombie_is_shown_as_one_and_has_not_vanished() {
 }
 
 #[test]
+fn of_a_process_that_ends_half_way_what_was_read_is_printed_and_the_exit_code_is_1() {
+    // When the inspection is half way depends on the machine: each try ends the process a little later.
+    let half_way = (0..400).map(|step| Duration::from_micros(100 * step)).find_map(|delay| {
+        let mut subject = Subject::sleep();
+        let mut inspection = agent::command(&["inspect", &subject.pid().to_string(), "--format", "json"]);
+        let inspection = inspection.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        thread::sleep(delay);
+        subject.0.kill().unwrap();
+        subject.0.wait().unwrap();
+        let output = inspection.wait_with_output().unwrap();
+        (output.status.code() == Some(1) && !output.stdout.is_empty()).then_some((subject.pid(), output))
+    });
+    let (pid, output) = half_way.expect("no process ended while it was read");
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["vanished"], true);
+    assert_eq!(told["process"]["pid"], pid);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains(&format!("process {pid} ended while it was read")), "{said}");
+}
+
+#[test]
 fn a_kernel_task_says_that_it_is_one() {
     let kthreadd = fs::read_to_string("/proc/2/comm").unwrap_or_default();
     if kthreadd.trim() != "kthreadd" {
@@ -285,7 +308,7 @@ fn a_kernel_task_says_that_it_is_one() {
 
 #[test]
 fn the_id_of_a_thread_is_answered_with_its_process() {
-    let output = std::thread::spawn(|| {
+    let output = thread::spawn(|| {
         let tid = rustix::thread::gettid().as_raw_nonzero().get();
         run(u32::try_from(tid).unwrap(), &[])
     });

@@ -5,7 +5,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// The rows that the page must have.
-const ROWS: [u32; 19] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 20, 21, 22, 23, 24];
+const ROWS: std::ops::RangeInclusive<u32> = 1..=24;
 
 fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -44,7 +44,7 @@ fn every_row_has_tests_and_each_of_them_exists() {
         tests_below(&workspace().join(directory), &mut exist);
     }
     let rows = rows();
-    assert_eq!(rows.iter().map(|(row, _)| *row).collect::<Vec<_>>(), ROWS);
+    assert!(rows.iter().map(|(row, _)| *row).eq(ROWS));
     for (row, names) in &rows {
         assert!(!names.is_empty(), "row {row} has no test");
         for name in names {
