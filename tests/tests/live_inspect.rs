@@ -380,6 +380,65 @@ fn a_removed_image_is_told_by_its_path_with_the_digests_of_what_runs() {
     assert_eq!(told["process"]["hash"]["sha256"].as_str(), sum.split_whitespace().next());
 }
 
+/// Maps a file of each name in a file system of its own, which it then takes out of its tree: the kernel prints `/NAME`.
+const MAPS_FILES: &str = "\
+import mmap, subprocess, sys
+call = subprocess.check_call
+directory, names = sys.argv[1], sys.argv[2:]
+call(['mount', '--make-rprivate', '/'])
+call(['mount', '-t', 'tmpfs', 'none', directory])
+kept = []
+for name in names:
+    file = open(directory + '/' + name, 'w+b')
+    file.truncate(4096)
+    kept.append(mmap.mmap(file.fileno(), 4096))
+call(['umount', '-l', directory])
+print('ready', flush=True)
+sys.stdin.read()
+";
+
+#[test]
+fn a_mapped_file_of_any_name_is_told_by_it() {
+    if !rustix::process::geteuid().is_root() {
+        assert!(!live_or_skip());
+        return;
+    }
+    // The first two are no names of System V shared memory, and look it.
+    let names = ["SYSV1", "SYSVzzzzzzzz", "a  b", "x (deleted) (deleted)"];
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "python3", "-c", MAPS_FILES]).arg(directory.path()).args(names);
+    let mut subject = Subject(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+    subject.0.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
+    let told = inspect(subject.pid());
+    let mappings = told["mappings"].as_array().unwrap();
+    // Where they were, no file has these names: what ends so has lost it, once.
+    for (path, deleted) in
+        [("/SYSV1", false), ("/SYSVzzzzzzzz", false), ("/a  b", false), ("/x (deleted)", true)]
+    {
+        let found = mappings.iter().find(|mapping| mapping["path"] == path);
+        let found = found.unwrap_or_else(|| panic!("{path} is not among {mappings:?}"));
+        assert_eq!((&found["deleted"], &found["size_bytes"]), (&deleted.into(), &4096.into()));
+    }
+}
+
+#[test]
+fn a_mapped_file_that_is_named_as_a_removed_one_has_its_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let image = directory.path().join("x (deleted)");
+    assert!(Command::new("cp").arg("/bin/sleep").arg(&image).status().unwrap().success());
+    let subject = Subject::of(Command::new(&image).arg("1000"));
+    let mapped = || {
+        let told = inspect(subject.pid());
+        let mappings = told["mappings"].as_array().unwrap().clone();
+        let found = mappings.into_iter().find(|mapping| mapping["path"] == image.to_str().unwrap());
+        found.unwrap_or_else(|| panic!("{} is not mapped", image.display()))
+    };
+    assert_eq!(mapped()["deleted"], false);
+    fs::remove_file(&image).unwrap();
+    assert_eq!(mapped()["deleted"], true);
+}
+
 #[test]
 fn what_is_printed_follows_the_schema() {
     let schema = agent::command(&["schema", "--of", "inspect"]).output().unwrap();

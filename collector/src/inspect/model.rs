@@ -273,7 +273,7 @@ pub struct Thread {
 pub struct Mapping {
     /// The file, or `[heap]`, `[stack]`, `[anon]` and the like.
     pub path: String,
-    /// The kernel says that the file has lost this name, or it is named so.
+    /// The file has lost this name.
     pub deleted: bool,
     /// Address space.
     pub size_bytes: u64,

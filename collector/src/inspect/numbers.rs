@@ -1,22 +1,24 @@
 //! Memory, CPU time, input and output, threads, mappings and the kernel's stack.
 
+use std::collections::HashMap;
+
 use procfs::{
     FromBufRead as _, FromRead as _,
-    process::{Io as ParsedIo, MMPermissions, MMapPath, MemoryMap, MemoryMaps, Stat, StatM},
+    process::{Io as ParsedIo, MMPermissions, MemoryMaps, Stat, StatM},
 };
 
 use super::{
     model::{Cpu, Inspection, Io, Mapping, Memory, Rollup, State, Thread},
-    status::{malformed, status, text},
+    status::{MAX, malformed, status, text},
     take,
 };
-use crate::procfs::{self as own, ProcFile, ProcessDir, ReadError};
+use crate::procfs::{self as own, ProcFile, ProcessDir, ReadError, mapping};
 
 /// `USER_HZ` is 100 on every architecture that the agent runs on.
 const TICK_NS: u64 = 10_000_000;
 
 /// What `d_path` puts behind the path of a file that has lost its name.
-const DELETED: &str = " (deleted)";
+const DELETED: &[u8] = b" (deleted)";
 
 /// Adds all that is counted.
 pub(super) fn add(inspection: &mut Inspection, process: &ProcessDir) {
@@ -138,22 +140,19 @@ fn threads(process: &ProcessDir) -> Result<Vec<Thread>, ReadError> {
 }
 
 fn mappings(process: &ProcessDir) -> Result<Vec<Mapping>, ReadError> {
-    let maps = parsed(process, ProcFile::Maps, |bytes| MemoryMaps::from_buf_read(bytes))?;
+    let mut bytes = Vec::new();
+    process.read_into(ProcFile::Maps, &mut bytes, MAX)?;
+    let maps = mapping::mappings(&bytes).ok_or_else(|| malformed(process, ProcFile::Maps))?;
     let mut rows: Vec<(Mapping, MMPermissions)> = Vec::new();
-    let mut places = std::collections::HashMap::new();
-    for map in maps.0 {
-        let path = name(&map);
+    let mut places = HashMap::new();
+    for (map, name) in maps {
         let inode = (map.inode != 0).then_some(map.inode);
-        let size = map.address.1.saturating_sub(map.address.0);
-        let place = *places.entry((path.clone(), map.dev, inode)).or_insert_with(|| {
-            let deleted = inode.is_some() && path.ends_with(DELETED);
-            let path = if deleted { path.trim_end_matches(DELETED).to_owned() } else { path };
-            let row =
-                Mapping { path, deleted, size_bytes: 0, mappings: 0, permissions: String::new(), inode };
-            rows.push((row, MMPermissions::NONE));
+        let place = *places.entry((name, map.dev, inode)).or_insert_with(|| {
+            rows.push((row(process, name, inode), MMPermissions::NONE));
             rows.len() - 1
         });
         if let Some((row, permissions)) = rows.get_mut(place) {
+            let size = map.address.1.saturating_sub(map.address.0);
             row.size_bytes = row.size_bytes.saturating_add(size);
             row.mappings += 1;
             *permissions |= map.perms;
@@ -164,18 +163,14 @@ fn mappings(process: &ProcessDir) -> Result<Vec<Mapping>, ReadError> {
     Ok(rows.into_iter().map(finished).collect())
 }
 
-fn name(map: &MemoryMap) -> String {
-    match &map.pathname {
-        MMapPath::Path(path) => path.to_string_lossy().into_owned(),
-        MMapPath::Heap => "[heap]".to_owned(),
-        MMapPath::Stack => "[stack]".to_owned(),
-        MMapPath::TStack(tid) => format!("[stack:{tid}]"),
-        MMapPath::Vdso => "[vdso]".to_owned(),
-        MMapPath::Vvar => "[vvar]".to_owned(),
-        MMapPath::Vsyscall => "[vsyscall]".to_owned(),
-        MMapPath::Rollup => "[rollup]".to_owned(),
-        MMapPath::Anonymous => "[anon]".to_owned(),
-        MMapPath::Vsys(key) => format!("/SYSV{key:08x}"),
-        MMapPath::Other(name) => format!("[{name}]"),
-    }
+/// Of a file or a kind of memory, with nothing summed up yet.
+fn row(process: &ProcessDir, name: &[u8], inode: Option<u64>) -> Mapping {
+    let live = |inode| process.is_name_of_inode(name, inode);
+    let gone = name.strip_suffix(DELETED).filter(|_| inode.is_some_and(|inode| !live(inode)));
+    let path = match gone.unwrap_or(name) {
+        [] => "[anon]".to_owned(),
+        path => super::shown(path),
+    };
+    let deleted = gone.is_some();
+    Mapping { path, deleted, size_bytes: 0, mappings: 0, permissions: String::new(), inode }
 }

@@ -60,12 +60,23 @@ impl ProcessDir {
         Ok(Image { path: path.to_vec(), deleted, memfd: target.memfd, foreign, stat })
     }
 
+    /// Whether `path` leads to a file of this inode number, by the root of the process: tells a mapping of a live file
+    /// named `x (deleted)` from one of an `x` that was removed. Not by the device, of which btrfs tells another one here.
+    #[must_use]
+    pub fn is_name_of_inode(&self, path: &[u8], inode: u64) -> bool {
+        self.stat_below_root(path).is_ok_and(|found| found.st_ino == inode)
+    }
+
     /// Whether `path` leads to the file. Tells a live file named `x (deleted)` from an `x` that was removed while
     /// another hard link to it stays.
     fn is_name_of(&self, path: &[u8], file: &Stat) -> bool {
+        self.stat_below_root(path)
+            .is_ok_and(|found| (found.st_dev, found.st_ino) == (file.st_dev, file.st_ino))
+    }
+
+    fn stat_below_root(&self, path: &[u8]) -> Result<Stat, Errno> {
         let below_root = [b"root/", path.strip_prefix(b"/").unwrap_or(path)].concat();
         statat(self.dir(), below_root.as_slice(), AtFlags::SYMLINK_NOFOLLOW)
-            .is_ok_and(|found| (found.st_dev, found.st_ino) == (file.st_dev, file.st_ino))
     }
 }
 

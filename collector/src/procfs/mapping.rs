@@ -1,8 +1,8 @@
-//! `/proc/<tgid>/smaps` and `/proc/<tgid>/mem`: a file as a process has it mapped.
+//! `/proc/<tgid>/maps`, `smaps` and `mem`: what a process has mapped.
 
 use std::fs::File;
 
-use procfs::{FromBufRead as _, process::MemoryMaps};
+use procfs::{FromBufRead as _, process::MemoryMap, process::MemoryMaps};
 use rustix::fs::{Mode, OFlags, openat};
 
 use super::{ProcessDir, ReadError};
@@ -18,6 +18,37 @@ pub struct Part {
     pub len: u64,
 }
 
+/// The mappings by `maps` or `smaps`, each with its name as the kernel prints it: a newline as `\\012`, ` (deleted)` behind
+/// the path of a file that has lost it, nothing for memory of no file. `None` where the bytes are neither.
+///
+/// The names are kept from the crate, which goes by what they begin with: it panics on a file `/SYSV1`, and takes one
+/// `/SYSV` without a number for no `maps` at all. Any process can map such a file.
+#[must_use]
+pub fn mappings(bytes: &[u8]) -> Option<Vec<(MemoryMap, &[u8])>> {
+    let (mut nameless, mut names) = (Vec::with_capacity(bytes.len()), Vec::new());
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        // As the crate tells them apart: a mapping begins with its address, in small digits.
+        if line.first().is_some_and(u8::is_ascii_uppercase) {
+            nameless.extend_from_slice(line);
+            continue;
+        }
+        let fields: Vec<&[u8]> = line.splitn(NAME, |&byte| byte == b' ').collect();
+        let (numbers, name) = fields.split_at_checked(NAME - 1)?;
+        nameless.extend_from_slice(&numbers.join(&b' '));
+        nameless.extend_from_slice(b" \n");
+        let name = name.first().copied().unwrap_or_default();
+        let name = name.strip_suffix(b"\n").unwrap_or(name);
+        let begin = name.iter().position(|&byte| byte != b' ').unwrap_or(name.len());
+        names.push(name.get(begin..).unwrap_or_default());
+    }
+    let text = String::from_utf8_lossy(&nameless);
+    let maps = MemoryMaps::from_buf_read(text.as_bytes()).ok()?;
+    Some(maps.0.into_iter().zip(names).collect())
+}
+
+/// The place of the name among the fields of a mapping.
+const NAME: usize = 6;
+
 /// The mappings of a file of which the process has changed no page, by `smaps`.
 ///
 /// A page that was written to through a private mapping is the process's own from then on: `Anonymous` counts it, and
@@ -27,11 +58,9 @@ pub struct Part {
 /// them; before Linux 6.7, on overlayfs, those of the layer below, so that nothing is found there.
 #[must_use]
 pub fn unchanged_parts(smaps: &[u8], device: u32, inode: u64) -> Option<Vec<Part>> {
-    // Names are any bytes, and not looked at.
-    let text = String::from_utf8_lossy(smaps);
-    let maps = MemoryMaps::from_buf_read(text.as_bytes()).ok()?;
+    let maps = mappings(smaps)?.into_iter().map(|(map, _)| map);
     let number = |part: i32| u32::try_from(part).unwrap_or(u32::MAX);
-    let of_file = maps.0.into_iter().filter(|map| {
+    let of_file = maps.filter(|map| {
         (number(map.dev.0) << 20) | number(map.dev.1) == device && map.inode == inode && inode != 0
     });
     let unchanged = of_file.filter(|map| {
@@ -54,7 +83,9 @@ impl ProcessDir {
 
 #[cfg(test)]
 mod tests {
-    use super::{Part, unchanged_parts};
+    use proptest::prelude::*;
+
+    use super::{Part, mappings, unchanged_parts};
 
     /// Linux 6.18, 2026-11-25, shortened to the fields that are read and one that is not.
     const SMAPS: &[u8] = b"00400000-00401000 r-xp 00000000 fe:00 7 /tmp/a\xff \n\
@@ -74,6 +105,38 @@ mod tests {
         assert_eq!(unchanged_parts(SMAPS, 254 << 20, 7), Some(vec![part]));
         assert_eq!(unchanged_parts(SMAPS, 253 << 20, 7), Some(Vec::new()));
         assert_eq!(unchanged_parts(SMAPS, 0, 0), Some(Vec::new()));
+    }
+
+    /// The name of the one mapping that is printed so.
+    #[track_caller]
+    fn check_name(printed: &[u8], expected: &[u8]) {
+        let line = [b"00400000-00401000 r-xp 00000000 fe:00 7".as_slice(), printed, b"\n"].concat();
+        let found: Vec<_> =
+            mappings(&line).unwrap().into_iter().map(|(map, name)| (map.inode, name)).collect();
+        assert_eq!(found, [(7, expected)]);
+    }
+
+    #[test]
+    fn a_file_that_is_named_like_shared_memory_is_a_name_and_no_panic() {
+        check_name(b"        /SYSV1", b"/SYSV1");
+        check_name(b" /SYSVzzzzzzzz", b"/SYSVzzzzzzzz");
+        check_name("   /SYSV1234567é".as_bytes(), "/SYSV1234567é".as_bytes());
+    }
+
+    #[test]
+    fn a_name_is_kept_to_the_byte() {
+        check_name(b" ", b"");
+        check_name(b"    /tmp/ a\xff (deleted) ", b"/tmp/ a\xff (deleted) ");
+        check_name(b"    [stack]", b"[stack]");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>, name: Vec<u8>) {
+            let _ = mappings(&bytes);
+            let line = [b"00400000-00401000 r-xp 00000000 fe:00 7 ".as_slice(), &name, b"\nRss: 4 kB\n"].concat();
+            let _ = mappings(&line);
+        }
     }
 
     #[test]
