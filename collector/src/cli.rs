@@ -42,6 +42,7 @@ pub(crate) enum Command {
         json: bool,
     },
     /// Tell everything about one process that runs now
+    #[command(after_help = INSPECT_EXAMPLES)]
     Inspect {
         /// The process, by its id
         pid: u32,
@@ -75,6 +76,16 @@ pub(crate) enum Command {
     /// Print the manual page: collector man | man -l -
     Man,
 }
+
+const INSPECT_EXAMPLES: &str = "\
+Examples:
+  sudo collector inspect $$                                        this shell, for people
+  sudo collector inspect 4242 --resolve | less                     as JSON in a pipe, with host names
+  sudo collector inspect 4242 | jq '.descriptors[] | select(.socket)'
+  sudo collector inspect 4242 | jq '.process.hash, .memory.resident_bytes'
+
+Without root it tells what it may read, and names the rest in capture.missing. A process that ends
+meanwhile is told as far as it was read, with exit code 1.";
 
 /// How an inspection is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

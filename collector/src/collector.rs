@@ -11,7 +11,6 @@ use std::{
 };
 
 use futures_core::Stream;
-use rustix::process::setpriority_process;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -33,7 +32,7 @@ use crate::{
         replay::Replay,
         ring::Ring,
     },
-    sys::give_memory_back,
+    sys::{give_memory_back, set_nice},
     wake::Waker,
 };
 
@@ -252,9 +251,6 @@ impl Prepared {
             let mut digests = Digests::new(config.digest(), &proc, &waker);
             if live {
                 digests.follow(changes);
-            }
-            if live {
-                // After the threads of the digests were started, which take what the machine has to spare.
                 go_before_others(config.ring.nice);
             }
             let options = pipeline::Options {
@@ -332,9 +328,10 @@ impl<T> Drop for Collector<T> {
     }
 }
 
-/// Gives the thread that asks a nice value. Without `CAP_SYS_NICE` it stays like any other.
-fn go_before_others(nice: i32) {
-    if let Err(errno) = setpriority_process(None, nice) {
-        tracing::info!("the thread that reads the ring does not go before other processes: {errno}");
+/// Gives the thread that asks a nice value: the one that reads the ring, and whoever takes a live stream from it. One that
+/// does not get the CPU loses events for the other too. Without `CAP_SYS_NICE` it stays like any other.
+pub fn go_before_others(nice: i32) {
+    if let Err(errno) = set_nice(nice) {
+        tracing::info!("a thread on the way of the events does not go before other processes: {errno}");
     }
 }

@@ -104,7 +104,7 @@ pub struct Config {
 pub struct Ring {
     /// Bytes.
     pub bytes: u32,
-    /// The nice value of the thread that reads it.
+    /// The nice value of the threads that read it and write the stream.
     pub nice: i32,
 }
 

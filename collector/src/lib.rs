@@ -29,6 +29,6 @@ pub mod text;
 pub mod wake;
 
 pub use self::{
-    collector::{Builder, Collector, StartError},
+    collector::{Builder, Collector, StartError, go_before_others},
     reload::Reloader,
 };

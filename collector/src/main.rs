@@ -14,7 +14,7 @@ use clap::{CommandFactory as _, Parser as _};
 use collector::{
     Collector, Reloader, StartError,
     config::{Config, ConfigError, EXAMPLE},
-    doctor, event, inspect,
+    doctor, event, go_before_others, inspect,
 };
 
 use crate::cli::{Cli, Command, InspectFormat, Run, SchemaOf};
@@ -75,12 +75,15 @@ fn watch(run: &Run) -> anyhow::Result<ExitCode> {
     log_to_stderr(&config)?;
     // First the outputs: a path that cannot be written is told before anything is loaded.
     let outputs = output::open(&config)?;
+    let nice = config.ring.nice;
     let mut builder = Collector::builder().config(config);
     if let Some(path) = &run.record {
         builder = builder.record(path);
     }
     let collector = builder.start_lines(output::encodings(&outputs))?;
     let reload = run.stream.config.is_some().then(|| reload(run.clone(), collector.reloader()));
+    // From here on this thread writes the stream.
+    go_before_others(nice);
     output::write(collector, outputs, reload)
 }
 

@@ -8,6 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::fs::{CWD, readlinkat_raw};
 use rustix::io::Errno;
 use rustix::path::DecInt;
+use rustix::process::setpriority_process;
 
 /// `FILEID_KERNFS` of include/linux/exportfs.h, Linux 5.5: the handle is the 64-bit id of a node.
 const FILEID_KERNFS: c_int = 0xfe;
@@ -44,6 +45,16 @@ pub fn open_by_kernfs_id(mount: BorrowedFd<'_>, id: u64) -> io::Result<OwnedFd> 
 }
 
 const _: () = assert!(size_of::<KernfsHandle>() == 16);
+
+/// The nice value of any process.
+pub const ORDINARY: i32 = 0;
+
+/// Gives the calling thread a nice value, and with it each thread that it starts from then on. To go before others takes
+/// `CAP_SYS_NICE`.
+pub fn set_nice(nice: i32) -> Result<(), Errno> {
+    // In Linux a nice value is a thread's, and `None` is the one that asks.
+    setpriority_process(None, nice)
+}
 
 /// Lets the calling thread read and write files only when nobody else does: `IOPRIO_CLASS_IDLE` of `ioprio_set(2)`.
 pub fn idle_io_priority() -> io::Result<()> {

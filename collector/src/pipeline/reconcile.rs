@@ -10,6 +10,7 @@ use std::{
 use crate::{
     enrich::{Census, Enricher},
     event::Action,
+    sys::{ORDINARY, set_nice},
 };
 
 /// While records go on being lost, the time from one census to the next.
@@ -38,7 +39,11 @@ impl Reconciler {
         }
         let images = self.lost.contains(&Action::Exec);
         let proc = enricher.proc();
-        let census = move || Census::take(&proc, images);
+        let census = move || {
+            // As digests do: it would go before others like the thread that starts it, and has no such hurry.
+            let _ = set_nice(ORDINARY);
+            Census::take(&proc, images)
+        };
         match thread::Builder::new().name("census".to_owned()).spawn(census) {
             Ok(thread) => {
                 (self.under_way, self.began) = (Some(thread), Some(Instant::now()));

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     known::Reason,
     procfs::{Proc, StartTicks},
-    sys::idle_io_priority,
+    sys::{ORDINARY, idle_io_priority, set_nice},
     text::Text,
     wake::Waker,
 };
@@ -117,6 +117,10 @@ impl Bench {
     }
 
     fn work(&self, queue: &Mutex<Receiver<Job>>) {
+        // It was started by the thread that reads the ring, which goes before others; this one takes what is to spare.
+        if let Err(errno) = set_nice(ORDINARY) {
+            tracing::debug!("digests have the nice value of the thread that wants them: {errno}");
+        }
         if let Err(error) = idle_io_priority() {
             tracing::debug!("files are read at the ordinary priority: {error}");
         }
