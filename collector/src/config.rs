@@ -355,7 +355,9 @@ impl Config {
         actions
     }
 
-    pub(crate) fn enrich(&self) -> enrich::Options {
+    #[doc(hidden)]
+    #[must_use]
+    pub fn enrich(&self) -> enrich::Options {
         enrich::Options {
             table: Limits {
                 entries: self.processes.entries,
@@ -367,7 +369,9 @@ impl Config {
         }
     }
 
-    pub(crate) fn digest(&self) -> digest::Options {
+    #[doc(hidden)]
+    #[must_use]
+    pub fn digest(&self) -> digest::Options {
         let has = |algorithm| self.checksums.algorithms.contains(&algorithm);
         let limits = digest::Limits {
             algorithms: digest::Algorithms {

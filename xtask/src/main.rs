@@ -5,6 +5,7 @@
 //! to say goes to stderr.
 
 mod agent;
+mod bench;
 mod ci;
 mod fuzz;
 mod kernel_object;
@@ -25,6 +26,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::agent::Profile;
+use crate::bench::Bench;
 use crate::setup::Needs;
 
 /// Builds, runs and tests collector.
@@ -78,6 +80,9 @@ enum Command {
         /// A file's name in fuzz/targets.
         target: Option<String>,
     },
+    /// Set up, build, then measure the figures of docs/performance.md on this machine.
+    #[command(subcommand)]
+    Bench(Bench),
 }
 
 fn main() -> ExitCode {
@@ -89,6 +94,7 @@ fn main() -> ExitCode {
         Command::Test { args } => test::all(&args),
         Command::Ci => ci::checks(),
         Command::Fuzz { seconds, target } => fuzz::run(target.as_deref(), seconds),
+        Command::Bench(bench) => bench::measure(&bench),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -49,6 +49,17 @@ pub(crate) fn tests() -> Vec<Package> {
     ]
 }
 
+/// The tools that `cargo xtask bench storm` measures the agent against.
+pub(crate) fn peers() -> Vec<Package> {
+    let why = "is what the agent is measured against";
+    vec![
+        Package::program("libbpf-tools", "execsnoop", why),
+        Package::program("forkstat", "forkstat", why),
+        Package::program("bpftrace", "bpftrace", why),
+        Package::program("auditd", "auditd", why),
+    ]
+}
+
 impl Package {
     fn file(name: &str, proof: &str, why: &'static str) -> Self {
         Self { name: name.to_owned(), proof: Proof::File(proof.into()), why }

@@ -1,0 +1,257 @@
+//! The functions of the hot path, each with its floor beside it in the same group: `cargo xtask bench functions`.
+//!
+//! The floor of a read of /proc is what no reader can do without: open, one read, close, into a buffer that is kept. In
+//! the end each function's allocations are counted, once it has its buffers: `allocations GROUP COUNT`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a benchmark says what went wrong by a panic, and what it counted on stdout"
+)]
+
+mod common;
+
+use std::{
+    hint::black_box,
+    os::fd::OwnedFd,
+    process::{Child, Command},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use collector::{
+    decode::decode,
+    encode::encode,
+    process::{Limits, ProcessKey, Table},
+    procfs::{Proc, ProcFile, ProcLink, ProcessDir, Stat, split_nul},
+};
+use common::{
+    line::{JSON, Run, enricher},
+    records,
+};
+use criterion::{BatchSize, Criterion, Throughput};
+use rustix::fs::{Mode, OFlags, open, openat, readlinkat_raw};
+
+/// Processes of one run through the pipeline.
+const PROCESSES: u32 = 4_000;
+/// Of the environment that is read from /proc, with the NULs.
+const ENV_LEN: usize = 4096;
+const ENV_VARS: usize = 65;
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .measurement_time(Duration::from_secs(3))
+        .warm_up_time(Duration::from_millis(500))
+        .configure_from_args();
+    pipeline(&mut criterion);
+    records_alone(&mut criterion);
+    known_ancestor(&mut criterion);
+    let subject = Subject::start();
+    proc_files(&mut criterion, &subject);
+    criterion.final_summary();
+    count_allocations(&subject);
+}
+
+/// Recorded bytes to lines.
+fn pipeline(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("pipeline");
+    group.sample_size(20).throughput(Throughput::Elements(PROCESSES.into()));
+    let execs = Arc::new(records::above().into_iter().chain(records::execs(PROCESSES)).collect::<Vec<_>>());
+    let lives = Arc::new(records::above().into_iter().chain(records::lives(PROCESSES)).collect::<Vec<_>>());
+    for (name, records) in [("execs", execs), ("lives", lives)] {
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched(|| Run::new(records.clone()), Run::run, BatchSize::PerIteration);
+        });
+    }
+    group.finish();
+}
+
+fn records_alone(criterion: &mut Criterion) {
+    let record = records::compiler(7);
+    criterion.bench_function("decode/exec", |bencher| {
+        bencher.iter(|| decode(black_box(record.bytes())).map(|record| record.time_ns()));
+    });
+    let event = an_exec();
+    let mut line = Vec::with_capacity(16 << 10);
+    criterion.bench_function("encode/exec", |bencher| {
+        bencher.iter(|| {
+            line.clear();
+            encode(black_box(&event), JSON, &mut line);
+            line.len()
+        });
+    });
+}
+
+/// The event of a compiler, with all of its ancestors.
+fn an_exec() -> Box<collector::event::Event> {
+    let mut enricher = enricher();
+    let mut take = |record: &collector::source::OwnedRecord| {
+        enricher.enrich(&decode(record.bytes()).unwrap(), Instant::now())
+    };
+    for record in &records::above() {
+        drop(take(record));
+    }
+    take(&records::forked(7));
+    take(&records::compiler(7)).unwrap().event
+}
+
+/// What is known of a parent, and who is above it, in a table of ten thousand.
+fn known_ancestor(criterion: &mut Criterion) {
+    let mut table = a_table();
+    let mut number = 0;
+    criterion.bench_function("ancestor/known", |bencher| {
+        bencher.iter(|| {
+            number = (number + 7919) % 10_000;
+            let key = key(number + 2);
+            (table.get(key).map(|entry| entry.process), table.parent(key))
+        });
+    });
+}
+
+fn key(number: u32) -> ProcessKey {
+    ProcessKey::new(number, u64::from(number) * 1_000)
+}
+
+fn a_table() -> Table<u32> {
+    let mut table = Table::new(Limits { entries: 65_536, grace_ns: 1_000_000_000 });
+    (1..=10_001).for_each(|number| table.insert(key(number), key(number / 2), number));
+    table
+}
+
+/// A process to be read about.
+struct Subject {
+    child: Child,
+    process: ProcessDir,
+    directory: OwnedFd,
+}
+
+impl Subject {
+    fn start() -> Self {
+        let mut command = Command::new("sleep");
+        command.arg("600").env_clear().envs((0..ENV_VARS).map(variable));
+        let child = command.spawn().unwrap();
+        let process = Proc::live().unwrap().process(child.id(), None).unwrap();
+        let path = format!("/proc/{}", child.id());
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = open(path.as_str(), flags, Mode::empty()).unwrap();
+        let subject = Self { child, process, directory };
+        let mut environ = Vec::new();
+        // Until its exec it has the environment of this process.
+        while environ.len() != ENV_LEN {
+            subject.read(ProcFile::Environ, &mut environ);
+        }
+        subject
+    }
+
+    fn read(&self, file: ProcFile, buffer: &mut Vec<u8>) -> usize {
+        self.process.read_into(file, buffer, 1 << 20).unwrap();
+        buffer.len()
+    }
+
+    /// Open, one read, close.
+    fn floor(&self, file: ProcFile, buffer: &mut [u8]) -> usize {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let fd = openat(&self.directory, file.name(), flags, Mode::empty()).unwrap();
+        rustix::io::read(&fd, buffer).unwrap()
+    }
+
+    fn variables(&self, buffer: &mut Vec<u8>) -> usize {
+        self.read(ProcFile::Environ, buffer);
+        split_nul(buffer).filter(|variable| variable.contains(&b'=')).count()
+    }
+
+    fn arguments(&self, buffer: &mut Vec<u8>) -> usize {
+        self.read(ProcFile::Cmdline, buffer);
+        split_nul(buffer).count()
+    }
+
+    fn parent_pid(&self, buffer: &mut Vec<u8>) -> Option<u32> {
+        self.read(ProcFile::Stat, buffer);
+        Stat::parse(buffer).map(|stat| stat.ppid)
+    }
+
+    fn path(&self) -> Vec<u8> {
+        self.process.link(ProcLink::Exe).unwrap()
+    }
+}
+
+impl Drop for Subject {
+    fn drop(&mut self) {
+        // It is only asked to sleep.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// 65 of them fill 4,096 bytes with their `=` and NUL.
+fn variable(number: usize) -> (String, String) {
+    let name = format!("VARIABLE_{number:02}");
+    let last = ENV_LEN - 63 * (ENV_VARS - 1);
+    let len = if number + 1 == ENV_VARS { last } else { 63 };
+    let value = "v".repeat(len - name.len() - 2);
+    (name, value)
+}
+
+fn proc_files(criterion: &mut Criterion, subject: &Subject) {
+    let mut ours = Vec::with_capacity(8192);
+    let mut floor = vec![0; 8192];
+    let files = [
+        ("env", ProcFile::Environ),
+        ("cmdline", ProcFile::Cmdline),
+        ("parent", ProcFile::Stat),
+        ("statm", ProcFile::Statm),
+        ("io", ProcFile::Io),
+    ];
+    for (name, file) in files {
+        let mut group = criterion.benchmark_group(name);
+        group.bench_function("floor", |bencher| bencher.iter(|| subject.floor(file, &mut floor)));
+        group.bench_function("ours", |bencher| bencher.iter(|| read_whole(subject, file, &mut ours)));
+        group.finish();
+    }
+    let mut group = criterion.benchmark_group("path");
+    group.bench_function("floor", |bencher| {
+        bencher.iter(|| readlinkat_raw(&subject.directory, "exe", &mut floor[..]).unwrap());
+    });
+    group.bench_function("ours", |bencher| bencher.iter(|| subject.path().len()));
+    group.finish();
+}
+
+/// As the agent does it: read, and parted into what it is made of.
+fn read_whole(subject: &Subject, file: ProcFile, buffer: &mut Vec<u8>) -> usize {
+    match file {
+        ProcFile::Environ => subject.variables(buffer),
+        ProcFile::Cmdline => subject.arguments(buffer),
+        ProcFile::Stat => subject.parent_pid(buffer).map_or(0, |_| 1),
+        other => subject.read(other, buffer),
+    }
+}
+
+fn count_allocations(subject: &Subject) {
+    let mut buffer = Vec::with_capacity(8192);
+    assert_eq!(subject.variables(&mut buffer), ENV_VARS);
+    let of = |what: &str, act: &mut dyn FnMut()| {
+        let counted = allocation_counter::measure(act);
+        println!("allocations {what} {}", counted.count_total);
+    };
+    let record = records::compiler(7);
+    let mut line = Vec::with_capacity(16 << 10);
+    let event = an_exec();
+    of("decode", &mut || assert!(decode(record.bytes()).is_ok()));
+    of("encode", &mut || encode(&event, JSON, &mut line));
+    of("env", &mut || assert_eq!(subject.variables(&mut buffer), ENV_VARS));
+    of("cmdline", &mut || assert!(subject.arguments(&mut buffer) > 0));
+    of("parent", &mut || assert!(subject.parent_pid(&mut buffer).is_some()));
+    of("statm", &mut || assert!(subject.read(ProcFile::Statm, &mut buffer) > 0));
+    of("io", &mut || assert!(subject.read(ProcFile::Io, &mut buffer) > 0));
+    of("path", &mut || assert!(!subject.path().is_empty()));
+    let lives =
+        |count| Arc::new(records::above().into_iter().chain(records::lives(count)).collect::<Vec<_>>());
+    let allocations = |count| {
+        let run = Run::new(lives(count));
+        allocation_counter::measure(|| assert!(run.run() > 0)).count_total
+    };
+    // The difference leaves out what the first process takes.
+    let each = (allocations(2 * PROCESSES) - allocations(PROCESSES)) * 10 / u64::from(PROCESSES);
+    println!("allocations lives {}.{}", each / 10, each % 10);
+}

@@ -1,0 +1,126 @@
+//! A tool while it watches: its processes, its output, and when it has come to rest.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::bench::meter;
+use crate::step;
+
+/// A tool is at rest when it has used no more than a tick in this time.
+const REST: Duration = Duration::from_millis(600);
+const LOOK: Duration = Duration::from_millis(100);
+/// No tool may take longer to start, or to work off what has come in.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Processes that work together, each with a file for what it prints.
+pub(super) struct Tool {
+    name: String,
+    parts: Vec<Part>,
+    /// Kernel threads that work for this tool alone.
+    threads: Vec<u32>,
+}
+
+struct Part {
+    child: Child,
+    output: PathBuf,
+}
+
+impl Tool {
+    /// Starts all of the commands; what they print comes into `directory`.
+    pub(super) fn start(name: &str, commands: Vec<Command>, directory: &Path) -> Result<Self> {
+        let mut tool = Self { name: name.to_owned(), parts: Vec::new(), threads: Vec::new() };
+        for (index, mut command) in commands.into_iter().enumerate() {
+            let output = directory.join(format!("{name}-{index}"));
+            let making = || format!("cannot make {}", output.display());
+            let file = File::create(&output).with_context(making)?;
+            let errors = file.try_clone().with_context(making)?;
+            command.stdin(Stdio::null()).stdout(file).stderr(errors);
+            let child = command.spawn().with_context(|| format!("cannot start {}", step::shown(&command)))?;
+            tool.parts.push(Part { child, output });
+        }
+        Ok(tool)
+    }
+
+    /// Counts the time of a kernel thread too.
+    pub(super) fn with_thread(&mut self, comm: &str) {
+        self.threads.extend(meter::kernel_thread(comm));
+    }
+
+    /// Waits until the tool uses no time any more: it has started, or it has worked off what came in.
+    pub(super) fn settle(&self) -> Result<()> {
+        let end = Instant::now() + PATIENCE;
+        let mut last = (Instant::now(), self.cpu()?);
+        while last.0.elapsed() < REST {
+            thread::sleep(LOOK);
+            let now = self.cpu()?;
+            // One tick of other people's processes is rest.
+            if now.saturating_sub(last.1) > Duration::from_millis(10) {
+                last = (Instant::now(), now);
+            }
+            if Instant::now() > end {
+                bail!("{} does not come to rest within {} s", self.name, PATIENCE.as_secs());
+            }
+        }
+        Ok(())
+    }
+
+    /// What all of its processes have used so far.
+    pub(super) fn cpu(&self) -> Result<Duration> {
+        self.pids().map(meter::cpu).sum::<Result<Duration>>().with_context(|| self.gone())
+    }
+
+    /// The sum of a size of /proc/PID/status, in bytes.
+    pub(super) fn memory(&self, name: &str) -> Result<u64> {
+        self.pids().map(|pid| meter::memory(pid, name)).sum::<Result<u64>>().with_context(|| self.gone())
+    }
+
+    fn pids(&self) -> impl Iterator<Item = u32> {
+        self.parts.iter().map(|part| part.child.id()).chain(self.threads.iter().copied())
+    }
+
+    fn gone(&self) -> String {
+        let said = self.parts.iter().filter_map(|part| fs::read_to_string(&part.output).ok());
+        let said: String = said.map(|said| said.chars().take(400).collect::<String>()).collect();
+        format!("{} ended before it was told to; it said {said:?}", self.name)
+    }
+
+    /// SIGINT to each, and the files with what they printed.
+    pub(super) fn stop(mut self) -> Result<Vec<PathBuf>> {
+        for Part { child, .. } in &mut self.parts {
+            signal("INT", child.id())?;
+            wait(child, &self.name)?;
+        }
+        Ok(self.parts.iter().map(|part| part.output.clone()).collect())
+    }
+}
+
+impl Drop for Tool {
+    fn drop(&mut self) {
+        for Part { child, .. } in &mut self.parts {
+            // Already gone after `stop`; after an error nothing may stay behind.
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+fn wait(child: &mut Child, name: &str) -> Result<()> {
+    let end = Instant::now() + PATIENCE;
+    while child.try_wait().with_context(|| format!("cannot wait for {name}"))?.is_none() {
+        if Instant::now() > end {
+            bail!("{name} does not end {} s after SIGINT", PATIENCE.as_secs());
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
+
+/// kill(1), which every machine has: xtask has no unsafe code and no libc.
+fn signal(name: &str, pid: u32) -> Result<()> {
+    step::ask(Command::new("sh").args(["-c", &format!("kill -{name} {pid}")])).map(drop)
+}
