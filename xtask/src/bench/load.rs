@@ -2,7 +2,7 @@
 //!
 //! Both are programs of their own, compiled with optimization, as xtask is not.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -12,7 +12,10 @@ use crate::step;
 use crate::workspace;
 
 /// Both programs, built.
-pub(super) struct Load;
+pub(super) struct Load {
+    /// The folder of the two programs.
+    programs: PathBuf,
+}
 
 /// A run of it that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +49,7 @@ impl Load {
         let mut cargo = workspace::cargo();
         cargo.args(["build", "--package", "collector-tests", "--bin", "load", "--bin", "told", "--release"]);
         step::show(&mut cargo).context("cannot build the load generator")?;
-        Ok(Self)
+        Ok(Self { programs: workspace::target("release") })
     }
 
     /// `count` processes; a `rate` of 0 is as fast as two parents can.
@@ -70,13 +73,13 @@ impl Load {
             Format::Text => "text",
             Format::Stream => "stream",
         };
-        let mut command = Command::new(workspace::target("release/told"));
+        let mut command = Command::new(self.programs.join("told"));
         let said = step::ask(command.args([format, &count.to_string()]).arg(output))?;
         told(&said).with_context(|| format!("the reader of {} said {said:?}", output.display()))
     }
 
     fn run(&self, words: &[&str]) -> Result<Made> {
-        let said = step::ask(Command::new(workspace::target("release/load")).args(words))?;
+        let said = step::ask(Command::new(self.programs.join("load")).args(words))?;
         made(&said).with_context(|| format!("the load generator said {said:?}"))
     }
 }

@@ -15,7 +15,7 @@ use crate::step;
 const REST: Duration = Duration::from_millis(600);
 const LOOK: Duration = Duration::from_millis(100);
 /// No tool may take longer to start, or to work off what has come in.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Processes that work together, each with a file for what it prints.
 pub(super) struct Tool {
