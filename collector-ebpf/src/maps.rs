@@ -53,6 +53,23 @@ pub fn connecting(cookie: u64) -> Option<&'static ConnectRecord> {
     unsafe { CONNECTING.get(cookie) }
 }
 
+/// What an entry of [`CONNECTING`] is made of.
+static BLANK: ConnectRecord = zerocopy::transmute!([0u8; size_of::<ConnectRecord>()]);
+
+/// Puts a connect into [`CONNECTING`]; `false` where it is full. The entry is made first and written in place then: 5.10
+/// takes no value out of a reserved record, and the stack has no room for a copy.
+#[inline(always)]
+pub fn remember(cookie: u64, connect: &ConnectRecord) -> bool {
+    if CONNECTING.insert(cookie, &BLANK, 0).is_err() {
+        return false;
+    }
+    let Some(entry) = CONNECTING.get_ptr_mut(cookie) else { return false };
+    // SAFETY: the entry was just made by this call, for a socket that is locked and has not sent its SYN, so nobody else
+    // reads, writes or removes it.
+    unsafe { *entry = *connect };
+    true
+}
+
 /// Key of [`UDP_PEERS`].
 #[derive(Clone, Copy)]
 #[repr(C)]

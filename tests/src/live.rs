@@ -3,6 +3,7 @@
 use std::{
     env,
     io::{self, Write as _},
+    path::Path,
     sync::OnceLock,
     thread,
 };
@@ -32,10 +33,33 @@ pub fn fuse_or_skip() -> bool {
 /// Says why a test does not run; answers `false`.
 fn skip(obstacle: &str) -> bool {
     assert!(env::var("CI").as_deref() != Ok("true"), "CI=true, and a live test cannot run: {obstacle}");
-    // Not by `eprintln!`, which the test harness keeps to itself where a test passes: a skip must not look like a pass.
+    say_skipped(obstacle);
+    false
+}
+
+/// Whether the kernel has MPTCP. Where it has not, says so; under `CI=true` that is a failure, but in a guest of `cargo
+/// xtask vm`, whose kernels are not ours to choose, and where the connection of an NFS mount stands for the subflow's.
+///
+/// # Panics
+///
+/// Under `CI=true` on a machine that is no guest.
+pub fn has_mptcp_or_skip() -> bool {
+    if Path::new("/proc/sys/net/mptcp/enabled").exists() {
+        return true;
+    }
+    let obstacle = "needs MPTCP: Linux 5.6 with CONFIG_MPTCP";
+    assert!(
+        is_emulated() || env::var("CI").as_deref() != Ok("true"),
+        "CI=true, and a live test cannot run: {obstacle}"
+    );
+    say_skipped(obstacle);
+    false
+}
+
+/// Not by `eprintln!`, which the test harness keeps to itself where a test passes: a skip must not look like a pass.
+fn say_skipped(obstacle: &str) {
     let test = thread::current();
     let _ = writeln!(io::stderr(), "skipped: {}: {obstacle}", test.name().unwrap_or("a live test"));
-    false
 }
 
 /// Not root, or a kernel that the agent says it cannot work with. Any other failure of the agent is a failure.
@@ -60,4 +84,27 @@ fn obstacle() -> Option<String> {
             _ => panic!("collector does not start: {run}"),
         },
     }
+}
+
+const SCALE: &str = "COLLECTOR_TESTS_SCALE";
+
+/// Whether this is a guest of `cargo xtask vm`.
+pub fn is_emulated() -> bool {
+    env::var_os(SCALE).is_some()
+}
+
+/// How many of a thing a test makes: `count`, or as many times fewer as `COLLECTOR_TESTS_SCALE` says, which is for
+/// emulated machines. It is printed where it is fewer, since a test's name may say another number.
+///
+/// # Panics
+///
+/// When the variable is no number, or there would be nothing left of `count`.
+pub fn scaled(count: u32) -> u32 {
+    let Ok(scale) = env::var(SCALE) else { return count };
+    let scale: u32 = scale.parse().unwrap_or_else(|_| panic!("{SCALE}={scale} is no number"));
+    let fewer = count / scale;
+    assert!(fewer > 0, "{SCALE}={scale} leaves nothing of {count}");
+    let test = thread::current();
+    let _ = writeln!(io::stderr(), "scaled: {}: {fewer} for {count}", test.name().unwrap_or("a live test"));
+    fewer
 }

@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long anything that must happen may take on a machine where others build.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long anything that must happen may take on a machine where others build, or that is emulated on one.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Asks `probe` again and again until it answers.
 ///

@@ -17,7 +17,7 @@ use collector_tests::{
     community_id::{TCP, community_id},
     events::Event,
     findings::Findings,
-    live::live_or_skip,
+    live::{has_mptcp_or_skip, live_or_skip, scaled},
     stream_rules,
     truth::{clock::Wall, procfs},
     wait::until,
@@ -31,7 +31,7 @@ use connections::{Attempt, Ends, Kind, Made, check, check_count};
 use serde_json::json;
 
 const SUBJECT: &str = env!("CARGO_BIN_EXE_subject");
-const OF_EACH_KIND: usize = 100;
+const OF_EACH_KIND: u32 = 100;
 const BY_ONE_PROCESS: usize = 10;
 
 #[test]
@@ -42,8 +42,9 @@ fn nine_hundred_connects_are_told_once_with_the_right_ends_and_results() {
     let images = Images::new(SUBJECT);
     let ends = Ends::new();
     let agent = Agent::start(&["--event", "exec,exit,connect"]);
+    let of_each_kind = usize::try_from(scaled(OF_EACH_KIND)).unwrap();
     let mut made: Vec<Made> = Vec::new();
-    for batch in 0..OF_EACH_KIND / BY_ONE_PROCESS {
+    for batch in 0..of_each_kind / BY_ONE_PROCESS {
         for kind in Kind::ALL {
             made.push(connect_often(&images, &ends, kind, batch));
         }
@@ -62,7 +63,7 @@ fn nine_hundred_connects_are_told_once_with_the_right_ends_and_results() {
     for one in &made {
         check(&mut findings, &run, one);
     }
-    check_count(&mut findings, &run, &made, 9 * OF_EACH_KIND);
+    check_count(&mut findings, &run, &made, 9 * of_each_kind);
     findings.conclude();
 }
 
@@ -92,7 +93,7 @@ fn connect_often(images: &Images, ends: &Ends, kind: Kind, batch: usize) -> Made
 
 #[test]
 fn a_connection_that_the_kernel_opens_by_itself_belongs_to_the_kernel() {
-    if !live_or_skip() {
+    if !(live_or_skip() && has_mptcp_or_skip()) {
         return;
     }
     let images = Images::new(SUBJECT);

@@ -10,7 +10,7 @@ use collector_tests::{
     compare::{self, CLOCK_TOLERANCE, Life},
     events::Event,
     findings::Findings,
-    live::live_or_skip,
+    live::{live_or_skip, scaled},
     stream_rules,
     truth::{cgroups::ContainerCgroup, clock::Wall, procfs},
     workload::{
@@ -22,7 +22,7 @@ use collector_tests::{
 };
 
 const SUBJECT: &str = env!("CARGO_BIN_EXE_subject");
-const OF_EACH_KIND: usize = 100;
+const OF_EACH_KIND: u32 = 100;
 const ALIVE_AT_A_TIME: usize = 50;
 
 /// A sample's whole life.
@@ -42,9 +42,10 @@ fn a_thousand_processes_of_ten_kinds_are_told_once_in_order_and_truly() {
     let images = Images::new(SUBJECT);
     let cgroup = ContainerCgroup::docker();
     let agent = Agent::start(&["--event", "exec,exit"]);
+    let of_each_kind = usize::try_from(scaled(OF_EACH_KIND)).unwrap();
     // All kinds side by side, so that what belongs to one process and is told of another shows.
     let samples: Vec<(Kind, usize)> =
-        (0..OF_EACH_KIND).flat_map(|number| Kind::ALL.map(|kind| (kind, number))).collect();
+        (0..of_each_kind).flat_map(|number| Kind::ALL.map(|kind| (kind, number))).collect();
     let mut lived = Vec::new();
     for batch in samples.chunks(ALIVE_AT_A_TIME) {
         lived.extend(live_together(&agent, batch, &images, &cgroup));

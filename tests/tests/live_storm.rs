@@ -22,7 +22,7 @@ use std::{
 
 use collector_tests::{
     file_agent::FileAgent,
-    live::live_or_skip,
+    live::{live_or_skip, scaled},
     workload::{
         spawn::{Child, Plan},
         storm::{EVEN, furnish},
@@ -51,6 +51,7 @@ fn let_go(makers: Vec<Maker>, what: &str) -> Vec<Maker> {
 /// what their makers saw.
 fn storm_of_execs(first: u32, count: u32, busy: usize) {
     let _alone = storm::alone();
+    let count = scaled(count);
     let args = ["sh", "-c", "while :; do :; done"].map(|word| word.as_bytes().to_vec()).to_vec();
     let plan = Plan { args, ..Plan::of("/bin/sh") };
     let busy: Vec<Child> = (0..busy).map(|_| plan.spawn()).collect();
@@ -103,14 +104,15 @@ fn of_twenty_thousand_short_connects_each_is_ascribed_to_the_process_that_is_gon
     let _alone = storm::alone();
     let (open, closed) = ends();
     let agent = FileAgent::start(&["--event", "exit,connect"]);
+    let connecting = scaled(CONNECTING);
     let makers = (0..MAKERS)
-        .map(|first| Maker::of_connects(first, MAKERS, CONNECTING / MAKERS, open, closed))
+        .map(|first| Maker::of_connects(first, MAKERS, connecting / MAKERS, open, closed))
         .collect();
     let makers = let_go(makers, "connects");
     agent.catch_up();
     let mut connections = Connections::new(&makers, open, closed);
     let findings = stream::read(&agent.stop(), &mut connections);
-    assert_eq!(connections.len(), usize::try_from(CONNECTING).unwrap() * 10);
+    assert_eq!(connections.len(), usize::try_from(connecting).unwrap() * 10);
     findings.conclude();
 }
 

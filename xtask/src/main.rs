@@ -18,16 +18,19 @@ mod step;
 mod test;
 mod tidy;
 mod toolchain;
+mod vm;
 mod workspace;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::agent::Profile;
 use crate::bench::Bench;
 use crate::setup::Needs;
+use crate::vm::Arch;
 
 /// Builds, runs and tests collector.
 #[derive(Parser)]
@@ -43,7 +46,11 @@ enum Command {
     ///
     /// The kernel object needs `core` for the BPF target and bpf-linker. What is already there is
     /// used; else packages come by apt, or a nightly's sources by rustup. Doing it twice does nothing.
-    Setup,
+    Setup {
+        /// Install what `cargo xtask vm` needs as well.
+        #[arg(long)]
+        vm: bool,
+    },
     /// Set up, then build the kernel object and the agent; the agent's path is printed on stdout.
     Build {
         /// Build the agent without optimization. The kernel object is always optimized.
@@ -68,6 +75,11 @@ enum Command {
         #[arg(last = true, value_name = "ARGS")]
         args: Vec<OsString>,
     },
+    /// Set up, build, then run the live tests on other kernels, in emulated machines.
+    ///
+    /// Kernels come from Debian's mirror, the newest of each series, into target/vm; none is installed. What a guest
+    /// said is kept in target/vm/ARCH/runs.
+    Vm(vm::Options),
     /// Check what can be checked without running the agent: format, lints, docs, tidiness, licences.
     Ci,
     /// Build every fuzzer, and run one or each of them from recorded seeds.
@@ -88,10 +100,11 @@ enum Command {
 fn main() -> ExitCode {
     step::start_clock();
     let outcome = match Cli::parse().command {
-        Command::Setup => setup::machine(Needs::Tests).map(|_| step::say("setup: ready")),
+        Command::Setup { vm } => set_up(vm),
         Command::Build { debug } => agent::build_and_print(Profile::from_debug_flag(debug)),
         Command::Run { args } => agent::run(&args),
         Command::Test { args } => test::all(&args),
+        Command::Vm(options) => vm::run(&options),
         Command::Ci => ci::checks(),
         Command::Fuzz { seconds, target } => fuzz::run(target.as_deref(), seconds),
         Command::Bench(bench) => bench::measure(&bench),
@@ -103,4 +116,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn set_up(vm: bool) -> Result<()> {
+    setup::machine(Needs::Tests)?;
+    if vm {
+        vm::set_up(Arch::X86_64)?;
+    }
+    step::say("setup: ready");
+    Ok(())
 }

@@ -60,6 +60,16 @@ pub(crate) fn peers() -> Vec<Package> {
     ]
 }
 
+/// What emulates other machines. `qemu` is the emulator's program.
+pub(crate) fn vm(qemu: &'static str) -> Vec<Package> {
+    let package = if qemu == "qemu-system-x86_64" { "qemu-system-x86" } else { "qemu-system-arm" };
+    vec![
+        Package::program(package, qemu, "emulates the machines that other kernels run on"),
+        Package::program("busybox-static", "busybox", "has the small programs of those machines"),
+        Package::program("xz-utils", "xz", "unpacks the modules of those kernels"),
+    ]
+}
+
 impl Package {
     fn file(name: &str, proof: &str, why: &'static str) -> Self {
         Self { name: name.to_owned(), proof: Proof::File(proof.into()), why }

@@ -11,14 +11,10 @@ use crate::{
         context::{field, socket_cookie},
         task,
     },
-    maps::CONNECTING,
+    maps::remember,
 };
 
 /// Always answers 1 and leaves `reply` alone: it watches, it decides nothing.
-#[expect(
-    clippy::needless_borrows_for_generic_args,
-    reason = "by value, the record would be copied to the stack first"
-)]
 #[sock_ops]
 fn tcp_connect(context: SockOpsContext) -> u32 {
     if context.op() == BPF_SOCK_OPS_TCP_CONNECT_CB {
@@ -30,8 +26,7 @@ fn tcp_connect(context: SockOpsContext) -> u32 {
             let cookie = socket_cookie(&context);
             record.cookie = cookie;
             // Before the SYN leaves, so the end of the connect finds it. Full only by as many connects at once.
-            // The key is a copy: the verifier takes only one argument from the reserved record.
-            if CONNECTING.insert(cookie, &*record, 0).is_err() {
+            if !remember(cookie, record) {
                 emit::seen(Kind::ConnectResult);
                 emit::lost(Kind::ConnectResult, Loss::TableFull);
             }

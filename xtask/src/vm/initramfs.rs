@@ -1,0 +1,202 @@
+//! What a guest's memory holds when it boots: the tests and the agent with their libraries, the few programs that tests
+//! call, modules, and files in /etc. Nothing of it is changed by a run.
+
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::cpio::Archive;
+use super::kernel::Module;
+use super::tests::TestPrograms;
+use crate::step;
+use crate::workspace;
+
+/// What tests call by name, taken from this machine.
+const PROGRAMS: [&str; 10] =
+    ["sh", "ip", "cat", "chroot", "mount", "nsenter", "sleep", "true", "umount", "unshare"];
+
+/// What busybox does for them, where no test looks at the program itself.
+const BUSYBOX: [&str; 1] = ["sysctl"];
+
+/// Links as Debian has them: the folders of programs and libraries are all below /usr.
+const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
+
+/// Emulated, storms of twenty thousand processes would take minutes each and show nothing else.
+const SCALE: u32 = 10;
+
+/// Where `guest_init` reads what it has to do.
+const ORDERS: &str = "/guest";
+
+/// Fixed, so that a run is like another; the format is that of machine-id(5).
+const MACHINE_ID: &str = "c011ec70c011ec70c011ec70c011ec70\n";
+
+/// Gathers everything but modules, once for all kernels.
+pub(super) struct Contents {
+    /// Programs and what else there is, by its path in the guest.
+    files: Vec<(PathBuf, Vec<u8>)>,
+    links: Vec<(PathBuf, PathBuf)>,
+    orders: Vec<(&'static str, String)>,
+    init: PathBuf,
+}
+
+impl Contents {
+    pub(super) fn gather(agent: &Path, tests: &TestPrograms, scratch: &Path) -> Result<Self> {
+        let own: Vec<&Path> = [tests.init.as_path(), agent]
+            .into_iter()
+            .chain(tests.tests.iter().chain(&tests.others).map(PathBuf::as_path))
+            .collect();
+        let called: Vec<PathBuf> = PROGRAMS.iter().map(|name| program(name)).collect::<Result<_>>()?;
+        let mut contents = Self {
+            files: Vec::new(),
+            links: MERGED.map(|name| (Path::new("/").join(name), Path::new("usr").join(name))).to_vec(),
+            orders: vec![
+                ("tests", lines(&tests.tests)),
+                (
+                    "environment",
+                    format!("COLLECTOR_BIN={}\nCOLLECTOR_TESTS_SCALE={SCALE}\n", agent.display()),
+                ),
+            ],
+            init: tests.init.clone(),
+        };
+        for program in &own {
+            contents.files.push(((*program).to_owned(), stripped(program, scratch)?));
+        }
+        for library in
+            libraries(own.into_iter().chain(called.iter().map(PathBuf::as_path)))?.iter().chain(&called)
+        {
+            contents.add_from_here(library)?;
+        }
+        contents.add_busybox()?;
+        for file in ["/etc/passwd", "/etc/group"] {
+            contents.add_from_here(Path::new(file))?;
+        }
+        contents.files.push(("/etc/machine-id".into(), MACHINE_ID.into()));
+        Ok(contents)
+    }
+
+    /// A file at the path that it has here, and the link by which it is called.
+    fn add_from_here(&mut self, path: &Path) -> Result<()> {
+        let reading = || format!("cannot read {}", path.display());
+        let file = fs::canonicalize(path).with_context(reading)?;
+        self.files.push((file.clone(), fs::read(&file).with_context(reading)?));
+        let merged = merged(path);
+        if merged != file {
+            self.links.push((merged, file));
+        }
+        Ok(())
+    }
+
+    fn add_busybox(&mut self) -> Result<()> {
+        let busybox = program("busybox")?;
+        self.add_from_here(&busybox)?;
+        let busybox = fs::canonicalize(busybox).context("cannot find busybox")?;
+        self.links.extend(BUSYBOX.map(|name| (Path::new("/usr/bin").join(name), busybox.clone())));
+        Ok(())
+    }
+
+    /// Writes it for one kernel.
+    pub(super) fn write(&self, modules: &[Module], file: &Path) -> Result<()> {
+        let mut archive = Archive::default();
+        for name in ["bin", "sbin", "lib", "lib64"] {
+            archive.directory(&Path::new("/usr").join(name));
+        }
+        // Before the links: a file of the same name goes before.
+        for (path, bytes) in &self.files {
+            archive.program(path, bytes.clone());
+        }
+        for (path, target) in &self.links {
+            archive.symlink(path, target);
+        }
+        for name in ["dev", "proc", "sys", "tmp", "run", "root", "mnt"] {
+            archive.directory(&Path::new("/").join(name));
+        }
+        let orders = Path::new(ORDERS);
+        let mut order = String::new();
+        for Module { name, object } in modules {
+            let path = orders.join("lib").join(format!("{name}.ko"));
+            order.push_str(&format!("{}\n", path.display()));
+            archive.file(&path, object.clone());
+        }
+        archive.file(&orders.join("modules"), order.into());
+        for (name, text) in &self.orders {
+            archive.file(&orders.join(name), text.clone().into());
+        }
+        archive.symlink(Path::new("/init"), &self.init);
+        let writing = || format!("cannot write {}", file.display());
+        let mut out = BufWriter::new(File::create(file).with_context(writing)?);
+        archive.write(&mut out)?;
+        out.into_inner().map_err(|error| error.into_error()).with_context(writing).map(drop)
+    }
+}
+
+fn lines(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| format!("{}\n", path.display())).collect()
+}
+
+/// `/lib/x` is `/usr/lib/x`, as the links of the guest have it.
+fn merged(path: &Path) -> PathBuf {
+    let below = path.strip_prefix("/").unwrap_or(path);
+    if MERGED.iter().any(|name| below.starts_with(name)) {
+        Path::new("/usr").join(below)
+    } else {
+        path.to_owned()
+    }
+}
+
+fn program(name: &str) -> Result<PathBuf> {
+    match workspace::on_path(name) {
+        Some(program) => Ok(program),
+        None => bail!("no program {name} is here to be put into the guest"),
+    }
+}
+
+/// The file without its debugging information, which makes most of it.
+fn stripped(program: &Path, scratch: &Path) -> Result<Vec<u8>> {
+    let out = scratch.join("stripped");
+    step::ask(Command::new("strip").arg("--strip-debug").arg("-o").arg(&out).arg(program))?;
+    fs::read(&out).with_context(|| format!("cannot read {}", out.display()))
+}
+
+/// The libraries of programs, and the loader, as ldd(1) finds them: `NAME => PATH (ADDRESS)`, and `PATH (ADDRESS)` of
+/// the loader.
+fn libraries<'a>(programs: impl Iterator<Item = &'a Path>) -> Result<Vec<PathBuf>> {
+    let mut found: Vec<PathBuf> = Vec::new();
+    for program in programs {
+        let said = step::ask(Command::new("ldd").arg(program))?;
+        found.extend(said.lines().filter_map(library));
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+fn library(line: &str) -> Option<PathBuf> {
+    let path = line.split_whitespace().find(|word| word.starts_with('/'))?;
+    Some(path.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ldd_names_libraries_and_the_loader() {
+        let line = "\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f)";
+        assert_eq!(library(line), Some("/lib/x86_64-linux-gnu/libc.so.6".into()));
+        assert_eq!(
+            library("\t/lib64/ld-linux-x86-64.so.2 (0x7f)"),
+            Some("/lib64/ld-linux-x86-64.so.2".into())
+        );
+        assert_eq!(library("\tlinux-vdso.so.1 (0x00007ffd)"), None);
+    }
+
+    #[test]
+    fn folders_of_programs_and_libraries_are_below_usr() {
+        assert_eq!(merged(Path::new("/lib64/x")), Path::new("/usr/lib64/x"));
+        assert_eq!(merged(Path::new("/usr/lib/x")), Path::new("/usr/lib/x"));
+        assert_eq!(merged(Path::new("/library/x")), Path::new("/library/x"));
+    }
+}

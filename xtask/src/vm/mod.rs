@@ -1,0 +1,165 @@
+//! `cargo xtask vm`: the live tests on other kernels, in emulated machines. Kernels come from Debian's mirror into
+//! target/vm and are not installed.
+
+mod arch;
+mod costs;
+mod cpio;
+mod guest;
+mod initramfs;
+mod kernel;
+mod mirror;
+mod page;
+mod report;
+mod series;
+mod tests;
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+pub(crate) use self::arch::Arch;
+use self::costs::Costs;
+use self::guest::{Guest, Outcome};
+use self::initramfs::Contents;
+use self::kernel::Kernel;
+use self::mirror::Mirror;
+use self::report::Report;
+pub(crate) use self::series::Series;
+use crate::agent::{self, Profile};
+use crate::packages;
+use crate::setup::Needs;
+use crate::step;
+use crate::workspace;
+
+/// A guest has two CPUs and uses little more than one of the host's.
+const AT_A_TIME: usize = 2;
+
+/// What is asked for.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Series of kernels: MAJOR.MINOR, of which the newest is taken, or `latest`.
+    #[arg(long, value_name = "SERIES", value_delimiter = ',', default_value = "5.10,6.1,6.12,latest")]
+    kernel: Vec<Series>,
+    /// The machine that is emulated.
+    #[arg(long, value_enum, default_value_t = Arch::X86_64)]
+    arch: Arch,
+    /// Only these tests, by the names of their files; `*` stands for anything.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "live_*,guest_*")]
+    test: Vec<String>,
+    /// Take what these kernels tell of features and of the verifier's costs for right, and write it into the tree.
+    #[arg(long)]
+    accept: bool,
+}
+
+/// Installs what emulates machines.
+pub(crate) fn set_up(arch: Arch) -> Result<()> {
+    packages::install(packages::vm(guest::program(arch)))
+}
+
+/// Runs the live tests on each kernel. Every kernel runs, whatever becomes of the others; the error names those that
+/// did not pass.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let Options { kernel: wanted, arch, test, accept } = options;
+    mirror::check_tools()?;
+    set_up(*arch)?;
+    let agent = agent::build(Profile::Release, Needs::Tests)?;
+    let tests = tests::build(test)?;
+    let cache = workspace::target("vm").join(arch.name());
+    let mirror = Mirror::ask(&cache.join("mirror"), *arch)?;
+    let flavour = format!("cloud-{}", arch.debian());
+    let fetched =
+        wanted.iter().map(|series| Kernel::fetch(&mirror, series, &flavour, &cache.join("kernels")));
+    let kernels: Vec<Kernel> = fetched.collect::<Result<_>>()?;
+    let contents = Contents::gather(&agent, &tests, &cache)?;
+    let outcomes =
+        all(&kernels, |kernel| run_one(*arch, kernel, &contents, &cache.join("runs").join(&kernel.release)));
+    let mut failed: Vec<String> = Vec::new();
+    let mut reports = Vec::new();
+    for (kernel, outcome) in kernels.iter().zip(outcomes) {
+        match outcome {
+            Ok(report) => reports.push((kernel, report)),
+            Err(error) => {
+                step::say(format_args!("{}: {error:#}", kernel.release));
+                failed.push(kernel.to_string());
+            }
+        }
+    }
+    if *accept {
+        accept_all(&reports)?
+    } else {
+        failed.extend(dearer(&reports)?)
+    }
+    if !failed.is_empty() {
+        bail!("not as it should be: {}", failed.join("; "));
+    }
+    step::say(format_args!("vm: the live tests passed on {} kernels", kernels.len()));
+    Ok(())
+}
+
+/// Some at a time; what became of each, in the order of the kernels.
+fn all<T: Send>(kernels: &[Kernel], run: impl Fn(&Kernel) -> Result<T> + Sync) -> Vec<Result<T>> {
+    let next = AtomicUsize::new(0);
+    let outcomes = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(|| {
+                loop {
+                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(kernel) = kernels.get(place) else { break };
+                    let outcome = run(kernel);
+                    // A thread that panicked has failed the run already.
+                    outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((place, outcome));
+                }
+            });
+        }
+    });
+    let mut outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    outcomes.sort_by_key(|(place, _)| *place);
+    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+fn run_one(arch: Arch, kernel: &Kernel, contents: &Contents, directory: &Path) -> Result<Report> {
+    fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    let initramfs = directory.join("initramfs");
+    contents.write(&kernel.modules()?, &initramfs)?;
+    step::say(format_args!("{}: booting", kernel.release));
+    let begin = Instant::now();
+    let guest = Guest { arch, image: &kernel.image()?, initramfs: &initramfs, directory };
+    let Outcome { code, said } = guest.run()?;
+    let took = begin.elapsed().as_secs();
+    let report = Report::read(&said);
+    if code != 0 {
+        for (test, _) in report.tests.iter().filter(|(_, passed)| !passed) {
+            step::say(format_args!("{}: {test} failed", kernel.release));
+        }
+        bail!("exit {code} after {took} s; all of it is in {}\n{}", directory.display(), guest::tail(&said));
+    }
+    step::say(format_args!("{}: {} test files passed after {took} s", kernel.release, report.tests.len()));
+    Ok(report)
+}
+
+/// What costs the verifier of a kernel too much more than was accepted, in words.
+fn dearer(reports: &[(&Kernel, Report)]) -> Result<Vec<String>> {
+    let costs = Costs::read()?;
+    let faults = reports.iter().flat_map(|(kernel, report)| {
+        let faults = costs.faults(&kernel.series.to_string(), &report.costs);
+        faults.into_iter().map(move |fault| format!("on {kernel} {fault}"))
+    });
+    Ok(faults.collect())
+}
+
+fn accept_all(reports: &[(&Kernel, Report)]) -> Result<()> {
+    let mut costs = Costs::read()?;
+    for (kernel, report) in reports {
+        costs.accept(&kernel.series.to_string(), &report.costs);
+    }
+    costs.write()?;
+    let columns: Vec<(String, Report)> =
+        reports.iter().map(|(kernel, report)| (kernel.release.clone(), report.clone())).collect();
+    page::write(&columns)
+}

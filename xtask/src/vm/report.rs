@@ -1,0 +1,76 @@
+//! What a guest has told of its kernel, beside the verdict: which features it has, what each program costs its verifier,
+//! and which tests passed.
+
+/// What one program costs the verifier of one kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Cost {
+    pub(super) program: String,
+    /// Instructions that the verifier walked.
+    pub(super) instructions: u64,
+    /// States that it kept.
+    pub(super) states: u64,
+}
+
+/// All that a guest has told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Report {
+    /// A check of `collector doctor`, or a feature of `agent-start`, and how it is.
+    pub(super) features: Vec<(String, String)>,
+    /// In the order in which the programs are loaded.
+    pub(super) costs: Vec<Cost>,
+    /// Files of tests, and whether all in them passed.
+    pub(super) tests: Vec<(String, bool)>,
+}
+
+impl Report {
+    /// Reads the lines `report KIND CELL…`, parted by tabs, of the tests, and `init: PATH: passed after …` of the guest.
+    pub(super) fn read(said: &str) -> Self {
+        let mut report = Self::default();
+        for line in said.lines() {
+            let cells: Vec<&str> = line.split('\t').collect();
+            match cells[..] {
+                ["report", "feature", name, status] => report.feature(name, status),
+                ["report", "cost", program, instructions, states] => {
+                    if let (Ok(instructions), Ok(states)) = (instructions.parse(), states.parse()) {
+                        report.costs.push(Cost { program: program.to_owned(), instructions, states });
+                    }
+                }
+                _ => report.tests.extend(test(line)),
+            }
+        }
+        report.tests.sort();
+        report
+    }
+
+    fn feature(&mut self, name: &str, status: &str) {
+        self.features.push((name.to_owned(), status.to_owned()));
+    }
+}
+
+/// `init: /x/target/debug/deps/live_storm-0123456789abcdef: passed after 3s` as the name of the test and `true`.
+fn test(line: &str) -> Option<(String, bool)> {
+    let (path, ended) = line.strip_prefix("init: ")?.split_once(": ")?;
+    let passed = match ended.split(' ').next()? {
+        "passed" => true,
+        "FAILED" => false,
+        _ => return None,
+    };
+    let (name, _) = path.rsplit('/').next()?.rsplit_once('-')?;
+    Some((name.to_owned(), passed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_s_lines_are_read_and_the_rest_is_passed_over() {
+        let said = "running 2 tests\nreport\tfeature\thook sock_ops\tok\ntest x ... \nreport\tcost\ttcp_connect\t950\t61\n\
+                    init: /t/deps/live_storm-b1: FAILED after 1s\ninit: /t/deps/live_lives-a2: passed after 2s\n\
+                    init: 1 of 2 passed\ninit: exit 1\n";
+        let report = Report::read(said);
+        assert_eq!(report.features, [("hook sock_ops".to_owned(), "ok".to_owned())]);
+        assert_eq!(report.costs, [Cost { program: "tcp_connect".to_owned(), instructions: 950, states: 61 }]);
+        assert_eq!(report.tests, [("live_lives".to_owned(), true), ("live_storm".to_owned(), false)]);
+    }
+}
