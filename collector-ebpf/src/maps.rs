@@ -58,6 +58,10 @@ static BLANK: ConnectRecord = zerocopy::transmute!([0u8; size_of::<ConnectRecord
 
 /// Puts a connect into [`CONNECTING`]; `false` where it is full. The entry is made first and written in place then: 5.10
 /// takes no value out of a reserved record, and the stack has no room for a copy.
+#[expect(
+    clippy::needless_borrows_for_generic_args,
+    reason = "by value, the record would be copied to the stack"
+)]
 #[inline(always)]
 pub fn remember(cookie: u64, connect: &ConnectRecord) -> bool {
     if CONNECTING.insert(cookie, &BLANK, 0).is_err() {

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// How long anything that must happen may take on a machine where others build, or that is emulated on one.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Asks `probe` again and again until it answers.
 ///
