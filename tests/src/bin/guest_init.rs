@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The first root of a kernel is no mount that pivot_root(2) takes; a second look at the same files is.
+/// The first root of a kernel is no mount that `pivot_root(2)` takes; a second look at the same files is.
 fn leave_first_root() {
     let second = "/second";
     fs::create_dir(second).unwrap();
@@ -136,6 +136,7 @@ fn all_pass() -> bool {
 
 /// Runs a program to its end, and meanwhile waits for the orphans that come to the first process, as any init does:
 /// what tests see of processes whose parent is gone depends on it.
+#[expect(clippy::zombie_processes, reason = "the first process waits for whatever ends")]
 fn run(command: &mut Command, environment: &BTreeMap<String, String>) -> bool {
     let child = command
         .env_clear()

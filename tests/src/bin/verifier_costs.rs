@@ -137,7 +137,7 @@ fn text(memory: &File, address: u64, len: usize) -> String {
     let mut bytes = vec![0; len];
     memory.read_exact_at(&mut bytes, address).unwrap();
     let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(len);
-    String::from_utf8_lossy(&bytes[..end]).into_owned()
+    String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned()
 }
 
 struct Figures {

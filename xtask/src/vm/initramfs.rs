@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use super::cpio::Archive;
 use super::kernel::Module;
-use super::tests::TestPrograms;
+use super::programs::TestPrograms;
 use crate::step;
 use crate::workspace;
 
@@ -114,13 +114,13 @@ impl Contents {
             archive.directory(&Path::new("/").join(name));
         }
         let orders = Path::new(ORDERS);
-        let mut order = String::new();
+        let mut order = Vec::new();
         for Module { name, object } in modules {
             let path = orders.join("lib").join(format!("{name}.ko"));
-            order.push_str(&format!("{}\n", path.display()));
             archive.file(&path, object.clone());
+            order.push(path);
         }
-        archive.file(&orders.join("modules"), order.into());
+        archive.file(&orders.join("modules"), lines(&order).into());
         for (name, text) in &self.orders {
             archive.file(&orders.join(name), text.clone().into());
         }
@@ -128,12 +128,15 @@ impl Contents {
         let writing = || format!("cannot write {}", file.display());
         let mut out = BufWriter::new(File::create(file).with_context(writing)?);
         archive.write(&mut out)?;
-        out.into_inner().map_err(|error| error.into_error()).with_context(writing).map(drop)
+        out.into_inner().map_err(std::io::IntoInnerError::into_error).with_context(writing).map(drop)
     }
 }
 
 fn lines(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| format!("{}\n", path.display())).collect()
+    let mut lines: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    // The last line ends too.
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 /// `/lib/x` is `/usr/lib/x`, as the links of the guest have it.

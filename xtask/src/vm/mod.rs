@@ -9,9 +9,9 @@ mod initramfs;
 mod kernel;
 mod mirror;
 mod page;
+mod programs;
 mod report;
 mod series;
-mod tests;
 
 use std::fs;
 use std::path::Path;
@@ -68,7 +68,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     mirror::check_tools()?;
     set_up(*arch)?;
     let agent = agent::build(Profile::Release, Needs::Tests)?;
-    let tests = tests::build(test)?;
+    let tests = programs::build(test)?;
     let cache = workspace::target("vm").join(arch.name());
     let mirror = Mirror::ask(&cache.join("mirror"), *arch)?;
     let flavour = format!("cloud-{}", arch.debian());
@@ -90,9 +90,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         }
     }
     if *accept {
-        accept_all(&reports)?
+        accept_all(&reports)?;
     } else {
-        failed.extend(dearer(&reports)?)
+        failed.extend(dearer(&reports)?);
     }
     if !failed.is_empty() {
         bail!("not as it should be: {}", failed.join("; "));
