@@ -10,7 +10,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{agent::command, wait::until, workload::spawn::Plan};
+use crate::{agent::command, follower::Follower, wait::until, workload::spawn::Plan};
 
 /// A running `collector run --output file:…`.
 #[derive(Debug)]
@@ -52,10 +52,20 @@ impl FileAgent {
 
     /// SIGTERM, and the whole stream.
     pub fn stop(mut self) -> Vec<u8> {
+        self.end();
+        fs::read(stream_in(&self.directory)).unwrap()
+    }
+
+    /// SIGTERM; a [`Follower`] has the rest of the stream.
+    pub fn end(&mut self) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         let status = until("the end of collector", || self.child.try_wait().unwrap());
         assert!(status.success(), "collector ended with {status}");
-        fs::read(stream_in(&self.directory)).unwrap()
+    }
+
+    /// Reads the stream from its beginning on, while it is written.
+    pub fn follow(&self) -> Follower {
+        Follower::of(&stream_in(&self.directory))
     }
 
     /// A line from this place of the file on with all of these texts in it. Others on this machine may make many more.

@@ -22,6 +22,7 @@ pub mod digests;
 pub mod events;
 pub mod file_agent;
 pub mod findings;
+pub mod follower;
 pub mod live;
 pub mod stream_rules;
 pub mod truth;

@@ -3,10 +3,10 @@
 //!
 //! | arguments | |
 //! |---|---|
-//! | `execs COUNT RATE` | processes of a tiny static image by two parents, RATE a second in all; 0: as fast as they can |
+//! | `execs COUNT RATE` | processes of a tiny static image by two parents, RATE a second in all; 0: as fast as they can. A COUNT of `10s` is as many as come in that time |
 //! | `bursts SECONDS` | 1,250 processes within 100 ms at the beginning of each second, by two parents |
 //! | `connects COUNT` | TCP connections over loopback by two threads, each accepted and closed at once |
-//! | `part FIRST COUNT PACE IMAGE` | one parent, which makes each second number |
+//! | `part FIRST COUNT PACE IMAGE` | one parent, which makes each second number, and says how many there were |
 //!
 //! The last argument of a process is `load-NUMBER-whole`, so that a tool that tells it has told all of them. At the end
 //! comes a line `made COUNT in NANOSECONDS ns`.
@@ -23,7 +23,7 @@ use std::{
     ffi::CString,
     net::{SocketAddr, TcpListener},
     path::Path,
-    process::{Child, Command},
+    process::{Child, Command, Stdio},
     ptr, thread,
     time::{Duration, Instant},
 };
@@ -65,6 +65,37 @@ impl Pace {
     }
 }
 
+/// When a parent has made enough.
+#[derive(Clone, Copy)]
+enum Enough {
+    Count(u32),
+    Time(Duration),
+}
+
+impl Enough {
+    fn from_word(word: &str) -> Self {
+        match word.strip_suffix('s') {
+            Some(seconds) => Self::Time(Duration::from_secs(seconds.parse().unwrap())),
+            None => Self::Count(word.parse().unwrap()),
+        }
+    }
+
+    /// What one of the parents has to do of it.
+    fn share(self) -> String {
+        match self {
+            Self::Count(count) => (count / PARENTS).to_string(),
+            Self::Time(time) => format!("{}s", time.as_secs()),
+        }
+    }
+
+    fn is_reached(self, made: u32, begin: Instant) -> bool {
+        match self {
+            Self::Count(count) => made == count,
+            Self::Time(time) => begin.elapsed() >= time,
+        }
+    }
+}
+
 fn main() {
     let args: Vec<String> = env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
@@ -72,53 +103,59 @@ fn main() {
             let rate: u32 = rate.parse().unwrap();
             // A pace so slow that a parent would get none is rounded up to one a second.
             let pace = if rate == 0 { 0 } else { (rate / PARENTS).max(1) };
-            by_two_parents(count.parse().unwrap(), &pace.to_string());
+            by_two_parents(Enough::from_word(count), &pace.to_string());
         }
         ["bursts", seconds] => {
-            by_two_parents(seconds.parse::<u32>().unwrap() * BURST * PARENTS, "bursts");
+            let count = seconds.parse::<u32>().unwrap() * BURST * PARENTS;
+            by_two_parents(Enough::Count(count), "bursts");
         }
         ["connects", count] => connects(count.parse().unwrap()),
         ["part", first, count, pace, image] => {
-            part(first.parse().unwrap(), count.parse().unwrap(), Pace::from_word(pace), Path::new(image));
+            let (first, enough) = (first.parse().unwrap(), Enough::from_word(count));
+            println!("{}", part(first, enough, Pace::from_word(pace), Path::new(image)));
         }
         _ => panic!("wrong usage; the table at the top of tests/src/bin/load.rs shows what can be asked"),
     }
 }
 
-fn by_two_parents(count: u32, pace: &str) {
+fn by_two_parents(enough: Enough, pace: &str) {
     let directory = tempfile::tempdir().unwrap();
     let image = directory.path().join("tiny");
     tiny::write(&image, &tiny::image("load"));
-    let share = count / PARENTS;
     let begin = Instant::now();
     let parents: Vec<Child> = (0..PARENTS)
         .map(|first| {
-            let words = [first.to_string(), share.to_string(), pace.to_owned()];
+            let words = [first.to_string(), enough.share(), pace.to_owned()];
             let mut parent = Command::new(env::current_exe().unwrap());
-            parent.arg("part").args(words).arg(&image).spawn().unwrap()
+            parent.arg("part").args(words).arg(&image).stdout(Stdio::piped()).spawn().unwrap()
         })
         .collect();
-    for mut parent in parents {
-        assert!(parent.wait().unwrap().success(), "a parent did not come to its end");
-    }
-    say(share * PARENTS, begin);
+    let made = parents.into_iter().map(|parent| {
+        let output = parent.wait_with_output().unwrap();
+        assert!(output.status.success(), "a parent did not come to its end");
+        str::from_utf8(&output.stdout).unwrap().trim().parse::<u32>().unwrap()
+    });
+    say(made.sum(), begin);
 }
 
 fn say(made: u32, begin: Instant) {
     println!("made {made} in {} ns", begin.elapsed().as_nanos());
 }
 
-/// Numbers `first`, `first + 2` … one after the other, each waited for.
-fn part(first: u32, count: u32, pace: Pace, image: &Path) {
+/// Numbers `first`, `first + 2` … one after the other, each waited for. Answers with how many there were.
+fn part(first: u32, enough: Enough, pace: Pace, image: &Path) -> u32 {
     let image = CString::new(image.to_str().unwrap()).unwrap();
     let begin = Instant::now();
-    for index in 0..count {
-        let early = pace.due(index).saturating_sub(begin.elapsed());
+    let mut made = 0;
+    while !enough.is_reached(made, begin) {
+        let early = pace.due(made).saturating_sub(begin.elapsed());
         if !early.is_zero() {
             thread::sleep(early);
         }
-        spawn_and_wait(&image, first + index * PARENTS);
+        spawn_and_wait(&image, first + made * PARENTS);
+        made += 1;
     }
+    made
 }
 
 /// `posix_spawn(3)`, which is vfork and exec: the cheapest way, so that the load weighs least beside the tool.
