@@ -3,12 +3,7 @@
 //!
 //! `COLLECTOR_FLOOD_SECONDS=60` has it last a minute.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "a test says what went wrong by a panic, and how fast the storm was where it is asked for its output"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by a panic")]
 
 use std::{
     collections::BTreeMap,
