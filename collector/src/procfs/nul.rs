@@ -1,6 +1,6 @@
 //! Lists of strings that end in NUL: `/proc/<tgid>/cmdline` and `environ`, and what the kernel side sends of them.
 
-use std::ffi::CStr;
+use memchr::memchr_iter;
 
 /// The strings in order and exactly: empty ones stay, duplicates stay, and so do entries of an environment with no `=`.
 ///
@@ -11,15 +11,16 @@ use std::ffi::CStr;
 /// string; where it was padded with NUL, it is one string and many empty ones. Neither can be told from arguments that
 /// were given so, hence nothing is guessed: the arguments of an exec, from the kernel, are from before any rewriting.
 pub fn split_nul(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = bytes;
+    let mut ends = memchr_iter(0, bytes);
+    let mut begin = 0;
     std::iter::from_fn(move || {
-        if rest.is_empty() {
+        if begin >= bytes.len() {
             return None;
         }
-        // The standard library looks for a NUL a word at a time here, and in `slice::split` a byte at a time.
-        let string = CStr::from_bytes_until_nul(rest).map_or(rest, CStr::to_bytes);
-        rest = rest.get(string.len() + 1..).unwrap_or_default();
-        Some(string)
+        let end = ends.next().unwrap_or(bytes.len());
+        let string = bytes.get(begin..end);
+        begin = end + 1;
+        string
     })
 }
 
