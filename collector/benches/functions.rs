@@ -17,17 +17,18 @@ use std::{
     os::fd::OwnedFd,
     process::{Child, Command},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use collector::{
     decode::decode,
     encode::encode,
-    process::{Limits, ProcessKey, Table},
     procfs::{Proc, ProcFile, ProcLink, ProcessDir, Stat, split_nul},
 };
 use common::{
-    line::{JSON, Run, enricher},
+    environ,
+    known::Known,
+    line::{COMPACT, JSON, Run, an_exec},
     records,
 };
 use criterion::{BatchSize, Criterion, Throughput};
@@ -35,9 +36,6 @@ use rustix::fs::{Mode, OFlags, open, openat, readlinkat_raw};
 
 /// Processes of one run through the pipeline.
 const PROCESSES: u32 = 4_000;
-/// Of the environment that is read from /proc, with the NULs.
-const ENV_LEN: usize = 4096;
-const ENV_VARS: usize = 65;
 
 fn main() {
     let mut criterion = Criterion::default()
@@ -74,49 +72,27 @@ fn records_alone(criterion: &mut Criterion) {
     });
     let event = an_exec();
     let mut line = Vec::with_capacity(16 << 10);
-    criterion.bench_function("encode/exec", |bencher| {
-        bencher.iter(|| {
-            line.clear();
-            encode(black_box(&event), JSON, &mut line);
-            line.len()
+    for (name, encoding) in [("encode/exec", JSON), ("encode/compact", COMPACT)] {
+        criterion.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                line.clear();
+                encode(black_box(&event), encoding, &mut line);
+                line.len()
+            });
         });
-    });
-}
-
-/// The event of a compiler, with all of its ancestors.
-fn an_exec() -> Box<collector::event::Event> {
-    let mut enricher = enricher();
-    let mut take = |record: &collector::source::OwnedRecord| {
-        enricher.enrich(&decode(record.bytes()).unwrap(), Instant::now())
-    };
-    for record in &records::above() {
-        drop(take(record));
     }
-    take(&records::forked(7));
-    take(&records::compiler(7)).unwrap().event
 }
 
-/// What is known of a parent, and who is above it, in a table of ten thousand.
+/// What is known of a parent, and who is above it.
 fn known_ancestor(criterion: &mut Criterion) {
-    let mut table = a_table();
+    let mut known = Known::new();
     let mut number = 0;
     criterion.bench_function("ancestor/known", |bencher| {
         bencher.iter(|| {
-            number = (number + 7919) % 10_000;
-            let key = key(number + 2);
-            (table.get(key).map(|entry| entry.process), table.parent(key))
+            number += 1;
+            known.ask(number)
         });
     });
-}
-
-fn key(number: u32) -> ProcessKey {
-    ProcessKey::new(number, u64::from(number) * 1_000)
-}
-
-fn a_table() -> Table<u32> {
-    let mut table = Table::new(Limits { entries: 65_536, grace_ns: 1_000_000_000 });
-    (1..=10_001).for_each(|number| table.insert(key(number), key(number / 2), number));
-    table
 }
 
 /// A process to be read about.
@@ -129,7 +105,7 @@ struct Subject {
 impl Subject {
     fn start() -> Self {
         let mut command = Command::new("sleep");
-        command.arg("600").env_clear().envs((0..ENV_VARS).map(variable));
+        command.arg("600").env_clear().envs(environ::variables());
         let child = command.spawn().unwrap();
         let process = Proc::live().unwrap().process(child.id(), None).unwrap();
         let path = format!("/proc/{}", child.id());
@@ -138,7 +114,7 @@ impl Subject {
         let subject = Self { child, process, directory };
         let mut environ = Vec::new();
         // Until its exec it has the environment of this process.
-        while environ.len() != ENV_LEN {
+        while environ.len() != environ::LEN {
             subject.read(ProcFile::Environ, &mut environ);
         }
         subject
@@ -158,7 +134,7 @@ impl Subject {
 
     fn variables(&self, buffer: &mut Vec<u8>) -> usize {
         self.read(ProcFile::Environ, buffer);
-        split_nul(buffer).filter(|variable| variable.contains(&b'=')).count()
+        split_nul(buffer).count()
     }
 
     fn arguments(&self, buffer: &mut Vec<u8>) -> usize {
@@ -182,15 +158,6 @@ impl Drop for Subject {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// 65 of them fill 4,096 bytes with their `=` and NUL.
-fn variable(number: usize) -> (String, String) {
-    let name = format!("VARIABLE_{number:02}");
-    let last = ENV_LEN - 63 * (ENV_VARS - 1);
-    let len = if number + 1 == ENV_VARS { last } else { 63 };
-    let value = "v".repeat(len - name.len() - 2);
-    (name, value)
 }
 
 fn proc_files(criterion: &mut Criterion, subject: &Subject) {
@@ -229,7 +196,7 @@ fn read_whole(subject: &Subject, file: ProcFile, buffer: &mut Vec<u8>) -> usize 
 
 fn count_allocations(subject: &Subject) {
     let mut buffer = Vec::with_capacity(8192);
-    assert_eq!(subject.variables(&mut buffer), ENV_VARS);
+    assert_eq!(subject.variables(&mut buffer), environ::VARIABLES);
     let of = |what: &str, act: &mut dyn FnMut()| {
         let counted = allocation_counter::measure(act);
         println!("allocations {what} {}", counted.count_total);
@@ -239,7 +206,8 @@ fn count_allocations(subject: &Subject) {
     let event = an_exec();
     of("decode", &mut || assert!(decode(record.bytes()).is_ok()));
     of("encode", &mut || encode(&event, JSON, &mut line));
-    of("env", &mut || assert_eq!(subject.variables(&mut buffer), ENV_VARS));
+    of("compact", &mut || encode(&event, COMPACT, &mut line));
+    of("env", &mut || assert_eq!(subject.variables(&mut buffer), environ::VARIABLES));
     of("cmdline", &mut || assert!(subject.arguments(&mut buffer) > 0));
     of("parent", &mut || assert!(subject.parent_pid(&mut buffer).is_some()));
     of("statm", &mut || assert!(subject.read(ProcFile::Statm, &mut buffer) > 0));

@@ -60,6 +60,11 @@ pub(crate) fn peers() -> Vec<Package> {
     ]
 }
 
+/// What `cargo xtask bench instructions` counts with.
+pub(crate) fn valgrind() -> Package {
+    Package::program("valgrind", "valgrind", "counts the instructions of the hot paths")
+}
+
 /// What emulates other machines. `qemu` is the emulator's program.
 pub(crate) fn vm(qemu: &'static str) -> Vec<Package> {
     let package = if qemu == "qemu-system-x86_64" { "qemu-system-x86" } else { "qemu-system-arm" };

@@ -10,10 +10,12 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Instant,
 };
 
 use collector::{
     config::Config,
+    decode::decode,
     encode::{Encoding, Format, encode},
     enrich::{Enricher, digest::Digests},
     event::{Agent, AgentKind, Event, Host},
@@ -28,8 +30,12 @@ use collector::{
 };
 use collector_common::Counters;
 
+use super::records;
+
 /// As the agent writes it to a file.
 pub(crate) const JSON: Encoding = Encoding { format: Format::Json, colour: false };
+/// As the agent writes it to a terminal.
+pub(crate) const COMPACT: Encoding = Encoding { format: Format::Compact, colour: true };
 
 /// A machine that these records might be of.
 pub(crate) fn machine() -> Machine {
@@ -50,6 +56,17 @@ pub(crate) fn machine() -> Machine {
 /// An enricher that knows nothing yet and finds nothing in `/proc`.
 pub(crate) fn enricher() -> Enricher {
     Enricher::new(machine(), Arc::new(Proc::nowhere()), None, config().enrich())
+}
+
+/// The event of a compiler, with all of its ancestors.
+pub(crate) fn an_exec() -> Box<Event> {
+    let mut enricher = enricher();
+    let mut take = |record: &OwnedRecord| enricher.enrich(&decode(record.bytes()).unwrap(), Instant::now());
+    for record in &records::above() {
+        drop(take(record));
+    }
+    take(&records::forked(7));
+    take(&records::compiler(7)).unwrap().event
 }
 
 fn config() -> Config {

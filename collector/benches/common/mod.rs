@@ -1,4 +1,7 @@
-//! Shared by the benchmarks: records as the kernel side sends them, and the path from them to lines.
+//! Shared by the benchmarks: records as the kernel side sends them, the path from them to lines, and what is asked of a
+//! process.
 
+pub(crate) mod environ;
+pub(crate) mod known;
 pub(crate) mod line;
 pub(crate) mod records;

@@ -1,7 +1,9 @@
 //! `cargo xtask bench`: the figures of docs/performance.md, measured again on this machine.
 
 mod build;
+mod functions;
 mod goals;
+mod instructions;
 mod load;
 mod meter;
 mod peers;
@@ -20,8 +22,6 @@ use crate::bench::storm::Storm;
 use crate::packages;
 use crate::privilege::Privilege;
 use crate::setup::Needs;
-use crate::step;
-use crate::workspace;
 
 /// What can be measured.
 #[derive(Subcommand)]
@@ -65,9 +65,16 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 5)]
         rounds: u32,
     },
-    /// The functions of the hot path, each beside its floor, and what they allocate: criterion's figures, on stdout
+    /// The functions of the hot path, each beside its floor, and what they allocate: criterion's figures
     Functions,
-    /// All but the functions, one after the other, with what they take without flags: some 15 minutes
+    /// The instructions of each hot path, against collector/benches/instructions.txt: more of them is a failure
+    #[command(after_help = INSTRUCTIONS)]
+    Instructions {
+        /// Write what was counted into that file instead
+        #[arg(long)]
+        accept: bool,
+    },
+    /// All that goes into docs/performance.md, one after the other, with what they take without flags: some 15 minutes
     All,
 }
 
@@ -82,38 +89,46 @@ Examples:
   cargo xtask bench storm --seconds 60 --rounds 1 --only agent
   cargo xtask bench storm --rate 2000                      at a pace that the machine can bear";
 
+const INSTRUCTIONS: &str = "\
+callgrind counts them, in about half a minute, and comes to the same figure whatever else the machine does; valgrind is
+installed if it is missing. No root is needed, and no kernel program. The profiles stay in target/instructions:
+`callgrind_annotate target/instructions/lives.callgrind` shows what an exec with its fork and exit takes, and where.";
+
 /// Builds what is needed and measures.
 pub(crate) fn measure(bench: &Bench) -> Result<()> {
-    agent::build(Profile::Release, Needs::Build)?;
-    let load = Load::build()?;
+    match bench {
+        Bench::Functions => functions::measure(),
+        Bench::Instructions { accept } => instructions::guard(*accept),
+        Bench::Storm(storm) => compare(storm, &ready()?),
+        Bench::Start { times } => ready().and_then(|_| goals::start(*times)),
+        Bench::Latency { seconds } => goals::latency(&ready()?, *seconds),
+        Bench::Bursts { seconds } => goals::bursts(&ready()?, *seconds),
+        Bench::Memory { processes } => goals::memory(&ready()?, *processes),
+        Bench::Connects { count } => goals::connects(&ready()?, *count),
+        Bench::Build { rounds } => ready().and_then(|_| build::build(*rounds)),
+        Bench::All => all(),
+    }
+}
+
+/// The agent and the load, for whom may measure.
+fn ready() -> Result<Load> {
     if Privilege::find() != Privilege::Root {
         bail!("the tools that are measured need root; type: sudo -E cargo xtask bench …");
     }
-    match bench {
-        Bench::Storm(storm) => compare(storm, &load),
-        Bench::Start { times } => goals::start(*times),
-        Bench::Latency { seconds } => goals::latency(&load, *seconds),
-        Bench::Bursts { seconds } => goals::bursts(&load, *seconds),
-        Bench::Memory { processes } => goals::memory(&load, *processes),
-        Bench::Connects { count } => goals::connects(&load, *count),
-        Bench::Build { rounds } => build::build(*rounds),
-        Bench::Functions => step::pass_through(workspace::cargo().args([
-            "bench",
-            "--package",
-            "collector",
-            "--bench",
-            "functions",
-        ])),
-        Bench::All => {
-            compare(&Storm::default(), &load)?;
-            goals::start(11)?;
-            goals::latency(&load, 10)?;
-            goals::bursts(&load, 10)?;
-            goals::connects(&load, 100_000)?;
-            build::build(5)?;
-            goals::memory(&load, 1_000_000)
-        }
-    }
+    agent::build(Profile::Release, Needs::Build)?;
+    Load::build()
+}
+
+fn all() -> Result<()> {
+    let load = ready()?;
+    compare(&Storm::default(), &load)?;
+    goals::start(11)?;
+    goals::latency(&load, 10)?;
+    goals::bursts(&load, 10)?;
+    goals::connects(&load, 100_000)?;
+    build::build(5)?;
+    functions::measure()?;
+    goals::memory(&load, 1_000_000)
 }
 
 fn compare(storm: &Storm, load: &Load) -> Result<()> {

@@ -23,10 +23,10 @@ pub(super) fn put_section(section: &str, text: &str) -> Result<()> {
     change(|page| with_section(page, section, text))
 }
 
-/// Puts a figure into the last column of the row of a goal.
+/// Puts a figure into the last column of the row of a goal, and the machine of it below the table.
 pub(super) fn put_goal(goal: &str, measured: &str) -> Result<()> {
     step::say(format_args!("{goal}: {measured}"));
-    change(|page| with_goal(page, goal, measured))
+    change(|page| with_section(&with_goal(page, goal, measured)?, "machine", &machine()))
 }
 
 fn change(edit: impl FnOnce(&str) -> Option<String>) -> Result<()> {
