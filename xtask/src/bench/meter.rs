@@ -7,22 +7,25 @@ use anyhow::{Context, Result};
 
 /// `USER_HZ`, the unit of times in /proc/PID/stat: 100 on every Linux that we build for.
 const TICK: Duration = Duration::from_millis(10);
-/// proc(5): `utime` is field 14 and `stime` field 15; behind the closing parenthesis field 3 comes first.
-const UTIME_BEHIND_COMM: usize = 11;
+/// proc(5): the state is field 3, the first behind the closing parenthesis; `utime` is field 14 and `stime` field 15.
+const UTIME_BEHIND_STATE: usize = 10;
 
-/// The processor time of a process, all of its threads, of user and kernel.
+/// The processor time of a process, all of its threads, of user and kernel. One that has ended is an error, also while
+/// nobody has waited for it: its time would look like rest.
 ///
 /// The sum of both is exact to a tick: the kernel scales them to what the scheduler measured.
 pub(super) fn cpu(pid: u32) -> Result<Duration> {
     let path = format!("/proc/{pid}/stat");
     let stat = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-    let ticks = ticks(&stat).with_context(|| format!("no times in {path}"))?;
+    let ticks = ticks(&stat).with_context(|| format!("no times of a running process in {path}"))?;
     Ok(TICK * ticks)
 }
 
 fn ticks(stat: &str) -> Option<u32> {
     let (_, behind_comm) = stat.rsplit_once(')')?;
-    let mut times = behind_comm.split_whitespace().skip(UTIME_BEHIND_COMM);
+    let mut fields = behind_comm.split_whitespace();
+    fields.next().filter(|state| !matches!(*state, "Z" | "X"))?;
+    let mut times = fields.skip(UTIME_BEHIND_STATE);
     let (user, system): (u32, u32) = (times.next()?.parse().ok()?, times.next()?.parse().ok()?);
     Some(user + system)
 }
@@ -58,6 +61,12 @@ mod tests {
     fn times_stand_behind_a_name_with_parentheses() {
         let stat = "7 (a) b) S 1 7 7 0 -1 4194560 1 2 3 4 25 17 0 0 20 0 1 0 5 6 7";
         assert_eq!(ticks(stat), Some(42));
+    }
+
+    #[test]
+    fn a_process_that_has_ended_has_no_times() {
+        let stat = "7 (a) Z 1 7 7 0 -1 4194560 1 2 3 4 25 17 0 0 20 0 1 0 5 6 7";
+        assert_eq!(ticks(stat), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: the figures of docs/performance.md, measured again on this machine.
 
+mod audit;
 mod build;
 mod functions;
 mod goals;

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 
+use crate::bench::audit::{self, Auditing};
 use crate::bench::load::{Format, Load, Told};
 use crate::bench::tool::Tool;
 use crate::step;
@@ -39,7 +40,7 @@ pub(super) struct Running {
     tool: Tool,
     /// Where it writes, if that is not its stdout.
     file: Option<PathBuf>,
-    audit_lost: u64,
+    auditing: Option<Auditing>,
 }
 
 impl Peer {
@@ -72,14 +73,7 @@ impl Peer {
 
     /// Why it cannot be measured on this machine, if so.
     pub(super) fn obstacle(self) -> Option<String> {
-        if self != Self::Auditd {
-            return None;
-        }
-        match audit_status() {
-            Ok(status) if status.enabled == 0 && status.daemon == 0 => None,
-            Ok(_) => Some("auditing is in use here, and is left as it is".to_owned()),
-            Err(error) => Some(format!("{error:#}")),
-        }
+        if self == Self::Auditd { audit::obstacle() } else { None }
     }
 
     /// Starts it and waits until it watches.
@@ -92,20 +86,19 @@ impl Peer {
                 file = Some(stream);
                 vec![command]
             }
-            Self::Execsnoop => vec![tool("execsnoop", &[]), tool("exitsnoop", &[])],
+            Self::Execsnoop => vec![tracer("execsnoop", &[]), tracer("exitsnoop", &[])],
             Self::Forkstat => vec![tool("forkstat", &["-e", "exec,exit"])],
-            Self::Bpftrace => vec![tool("bpftrace", &["-e", BPFTRACE])],
+            Self::Bpftrace => vec![tracer("bpftrace", &["-e", BPFTRACE])],
             Self::Auditd => {
-                file = Some(audit_configuration(directory)?);
+                file = Some(audit::configure(directory)?);
                 vec![tool("auditd", &["-n", "-c", &directory.to_string_lossy()])]
             }
         };
-        let mut running =
-            Running { peer: self, tool: Tool::start(self.name(), commands, directory)?, file, audit_lost: 0 };
+        let tool = Tool::start(self.name(), commands, directory)?;
+        let mut running = Running { peer: self, tool, file, auditing: None };
         running.tool.settle()?;
         if self == Self::Auditd {
-            audit_begin()?;
-            running.audit_lost = audit_status()?.lost;
+            running.auditing = Some(Auditing::begin()?);
             running.tool.with_thread("kauditd");
         }
         Ok(running)
@@ -137,9 +130,11 @@ impl Running {
 
     /// Stops it and reads what it told of a load of `count` processes.
     pub(super) fn stop(self, load: &Load, count: u32) -> Result<Told> {
-        let Self { peer, tool, file, audit_lost } = self;
-        let lost = if peer == Peer::Auditd { audit_end()?.lost.saturating_sub(audit_lost) } else { 0 };
-        let outputs = tool.stop()?;
+        let Self { peer, tool, file, auditing } = self;
+        let lost = auditing.as_ref().map_or(Ok(0), Auditing::lost)?;
+        drop(auditing);
+        // auditd takes no notice of SIGINT, and the snoops write their last lines on SIGINT alone.
+        let outputs = tool.stop_by(if peer == Peer::Auditd { "TERM" } else { "INT" })?;
         let format = if peer == Peer::Agent { Format::Stream } else { Format::Text };
         let read = file.as_ref().or(outputs.first()).context("a tool without an output")?;
         let mut told = load.told(format, count, read)?;
@@ -180,61 +175,21 @@ fn tool(program: &str, args: &[&str]) -> Command {
     command
 }
 
+/// A tool that reads tracefs. Where that is not mounted it gets mounts of its own, which nobody else sees and which go
+/// with it; and as much locked memory as the machine allows, which bpftrace asks for.
+fn tracer(program: &str, args: &[&str]) -> Command {
+    const PREPARED: &str = "ulimit -l unlimited 2>/dev/null || ulimit -l \"$(ulimit -H -l)\"
+        mount -t tracefs tracefs /sys/kernel/tracing && mount -t debugfs debugfs /sys/kernel/debug && exec \"$@\"";
+    let tool = tool(program, args);
+    if Path::new("/sys/kernel/tracing/events").is_dir() {
+        return tool;
+    }
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", PREPARED, "sh"]).arg(tool.get_program()).args(tool.get_args());
+    command
+}
+
 fn package(name: &str) -> String {
     let mut query = Command::new("dpkg-query");
     step::ask(query.args(["--show", "--showformat", "${Version}", name])).unwrap_or_else(|_| "?".to_owned())
-}
-
-/// What `auditctl -s` says.
-struct AuditStatus {
-    enabled: u64,
-    /// The daemon's pid; 0: there is none.
-    daemon: u64,
-    lost: u64,
-}
-
-fn audit_status() -> Result<AuditStatus> {
-    let said = step::ask(&mut tool("auditctl", &["-s"])).context("auditing cannot be asked about here")?;
-    let number = |name: &str| {
-        let line = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.and_then(|number| number.trim().parse().ok()).with_context(|| format!("no {name} in {said:?}"))
-    };
-    Ok(AuditStatus { enabled: number("enabled")?, daemon: number("pid")?, lost: number("lost")? })
-}
-
-/// A configuration that keeps all in one file, and the backlog of Debian's own rules.
-fn audit_configuration(directory: &Path) -> Result<PathBuf> {
-    let log = directory.join("audit.log");
-    let configuration = format!(
-        "log_file = {}\nlog_format = RAW\nlog_group = root\nflush = INCREMENTAL_ASYNC\nfreq = 50\n\
-         max_log_file_action = IGNORE\nspace_left = 2\nadmin_space_left = 1\nspace_left_action = IGNORE\n\
-         admin_space_left_action = IGNORE\ndisk_full_action = IGNORE\ndisk_error_action = IGNORE\n",
-        log.display()
-    );
-    let path = directory.join("auditd.conf");
-    fs::write(&path, configuration).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(log)
-}
-
-const AUDIT_RULES: [&[&str]; 4] = [
-    &["-b", "8192"],
-    &["-a", "always,exit", "-F", "arch=b64", "-S", "execve"],
-    &["-a", "always,exit", "-F", "arch=b64", "-S", "exit_group"],
-    &["-e", "1"],
-];
-
-fn audit_begin() -> Result<()> {
-    AUDIT_RULES.iter().try_for_each(|rule| step::ask(&mut tool("auditctl", rule)).map(drop))
-}
-
-/// No rules and no auditing, as it was before: [`Peer::obstacle`] has seen to that.
-fn audit_end() -> Result<AuditStatus> {
-    let status = audit_status()?;
-    let undone = [&["-e", "0"][..], &["-D"], &["-b", "64"]];
-    for undo in undone {
-        if step::ask(&mut tool("auditctl", undo)).is_err() {
-            bail!("auditing stays on; turn it off by `auditctl -e 0; auditctl -D`");
-        }
-    }
-    Ok(status)
 }

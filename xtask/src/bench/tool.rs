@@ -90,9 +90,14 @@ impl Tool {
     }
 
     /// SIGINT to each, and the files with what they printed.
-    pub(super) fn stop(mut self) -> Result<Vec<PathBuf>> {
+    pub(super) fn stop(self) -> Result<Vec<PathBuf>> {
+        self.stop_by("INT")
+    }
+
+    /// The same with another signal.
+    pub(super) fn stop_by(mut self, name: &str) -> Result<Vec<PathBuf>> {
         for Part { child, .. } in &mut self.parts {
-            signal("INT", child.id())?;
+            signal(name, child.id())?;
             wait(child, &self.name)?;
         }
         Ok(self.parts.iter().map(|part| part.output.clone()).collect())
@@ -113,7 +118,7 @@ fn wait(child: &mut Child, name: &str) -> Result<()> {
     let end = Instant::now() + PATIENCE;
     while child.try_wait().with_context(|| format!("cannot wait for {name}"))?.is_none() {
         if Instant::now() > end {
-            bail!("{name} does not end {} s after SIGINT", PATIENCE.as_secs());
+            bail!("{name} does not end {} s after it was told to", PATIENCE.as_secs());
         }
         thread::sleep(Duration::from_millis(2));
     }
