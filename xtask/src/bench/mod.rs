@@ -85,7 +85,7 @@ two runs with no tool. Debian's packages of the tools are installed if they are 
 docs/performance.md and the picture into docs/storm.svg, unless --only is given.
 
 Examples:
-  cargo xtask bench storm                                  the whole comparison, some 4 minutes
+  cargo xtask bench storm                                  the whole comparison, some 3 minutes
   cargo xtask bench storm --only agent,execsnoop           only these two; docs stay as they are
   cargo xtask bench storm --seconds 60 --rounds 1 --only agent
   cargo xtask bench storm --rate 2000                      at a pace that the machine can bear";

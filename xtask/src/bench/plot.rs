@@ -32,7 +32,7 @@ pub(super) fn svg(panels: &[Panel], caption: &str) -> String {
         top = draw_panel(&mut body, panel, top);
     }
     top += 20.0;
-    draw_text(&mut body, (12.0, top), 10.0, "#666", caption);
+    draw_text(&mut body, (12.0, top), 9.0, "#666", caption);
     let height = top + 12.0;
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\">\n\

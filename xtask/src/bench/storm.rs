@@ -88,7 +88,7 @@ impl Storm {
             let obstacle = peer.obstacle();
             if let Some(why) = &obstacle {
                 step::say(format_args!("storm: {} is left out: {why}", peer.shown()));
-                left_out.push(format!("{} is left out: {why}.", peer.shown()));
+                left_out.push(format!(" {} is left out: {why}.", peer.shown()));
             }
             obstacle.is_none()
         });
@@ -131,9 +131,9 @@ impl Storm {
         let machine = report::machine();
         let table = format!(
             "{machine}\n{count} processes of a tiny static image, by two parents, {a_second:.0} a second without a tool; \
-             medians of {} rounds. {}\n\n{}",
+             medians of {} rounds.{}\n\n{}",
             self.rounds,
-            left_out.join(" "),
+            left_out.concat(),
             table(rows)
         );
         step::say(format_args!("storm:\n{table}"));
