@@ -19,8 +19,9 @@ pub struct RecordHeader {
     pub time_ns: u64,
     /// The CPU it happened on.
     pub cpu: u32,
-    /// Zero; keeps the size a multiple of 8.
-    pub reserved: u32,
+    /// Names the cgroups of the task, of all hierarchies together, in a fork, an exec and a scan: two tasks with the same
+    /// number are in the same ones. 32 bits of the address of its `css_set`; 0 in other records.
+    pub cgroups: u32,
 }
 
 const _: () = assert!(size_of::<RecordHeader>() == 24);

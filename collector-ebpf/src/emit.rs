@@ -60,7 +60,7 @@ pub fn header(kind: Kind, len: usize) -> RecordHeader {
         time_ns: unsafe { bpf_ktime_get_boot_ns() },
         // SAFETY: the same.
         cpu: unsafe { bpf_get_smp_processor_id() },
-        reserved: 0,
+        cgroups: 0,
     }
 }
 

@@ -210,7 +210,7 @@ mod tests {
             len: len.try_into().unwrap(),
             time_ns: 1,
             cpu: 0,
-            reserved: 0,
+            cgroups: 0,
         }
     }
 

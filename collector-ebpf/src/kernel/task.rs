@@ -85,6 +85,13 @@ fn or_unset(task: Address, offset: u32) -> u32 {
     if offset == ABSENT { u32::MAX } else { task.read(offset) }
 }
 
+/// Names the task's cgroups in all hierarchies: tasks that are in the same ones share a `css_set`. Those are 64 bytes apart
+/// at the least, and 32 bits of that tell those of one machine apart.
+#[inline(always)]
+pub fn cgroups(task: Address) -> u32 {
+    (task.follow(offset!(task_cgroups)).0 >> 6) as u32
+}
+
 /// Id of the task's directory in the cgroup v2 hierarchy.
 #[inline(always)]
 fn cgroup_id(task: Address) -> u64 {

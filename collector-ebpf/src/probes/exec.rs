@@ -35,6 +35,7 @@ fn sched_process_exec(context: BtfTracePointContext) -> i32 {
 fn fill(scratch: &mut ExecScratch, process: Address, binprm: Address) {
     let mm = process.follow(offset!(task_mm));
     let exe = mm.follow(offset!(mm_exe_file));
+    scratch.record.header.cgroups = task::cgroups(process);
     task::identity(process, &mut scratch.record.task);
     file::identity(exe, &mut scratch.record.exe);
 

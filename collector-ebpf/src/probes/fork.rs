@@ -16,6 +16,7 @@ fn sched_process_fork(context: BtfTracePointContext) -> i32 {
         emit::seen(Kind::Fork);
         emit::record(Kind::Fork, |record: &mut TaskRecord| {
             record.header = emit::header(Kind::Fork, size_of::<TaskRecord>());
+            record.header.cgroups = task::cgroups(child);
             task::identity(child, &mut record.task);
             (record.forker_tgid, record.forker_start_ns) = task::key(forker);
             record.reserved = 0;

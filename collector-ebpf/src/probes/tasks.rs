@@ -22,6 +22,7 @@ extern "C" fn running_tasks(context: *const IterTaskContext) -> i32 {
         emit::seen(Kind::Task);
         emit::record(Kind::Task, |record: &mut TaskRecord| {
             record.header = emit::header(Kind::Task, size_of::<TaskRecord>());
+            record.header.cgroups = task::cgroups(found);
             task::identity(found, &mut record.task);
             (record.forker_tgid, record.forker_start_ns) = (0, 0);
             record.reserved = 0;

@@ -1,11 +1,11 @@
 //! Where a process comes from: its parent and all above, at the moment of the event.
 
-use std::{collections::HashSet, rc::Rc, time::Instant};
+use std::{borrow::Cow, collections::HashSet, rc::Rc, time::Instant};
 
 use collector_common::TaskState;
 
 use super::{
-    Draft, Enricher, found,
+    Begin, Draft, Enricher, found,
     image::{self, Image},
     open, parent_of,
     process::{Fields, Process},
@@ -18,6 +18,17 @@ use crate::{
     procfs::{ProcessDir, StartTicks},
     text::Text,
 };
+
+/// What is above the children of a process, from it up, and what there is to say of it.
+#[derive(Debug)]
+pub(super) struct Above {
+    /// `process.ancestors`
+    line: Shared<Vec<Shared<event::Ancestor>>>,
+    /// Names of fields that are absent, and why.
+    missing: Vec<(Cow<'static, str>, Reason)>,
+    /// How many there are, where the line does not have them all.
+    full: Option<u64>,
+}
 
 /// How many ancestors are counted beyond those that are told.
 const DEPTH_MAX: usize = 4096;
@@ -41,35 +52,60 @@ impl Enricher {
             Ok(known) => fields.parent(parent, &known),
             Err(reason) => fields.strange_parent(parent, self.clock.wall(parent.start.0), reason).into(),
         });
-        let mut ancestors = Vec::new();
+        let above = self.above(parent);
+        let mut fields = Fields { capture: &mut event.capture, inherited: false };
+        for (name, reason) in &above.missing {
+            fields.missing(name.clone(), *reason);
+        }
+        if let Some(full) = above.full {
+            event.capture.truncated.insert("process.ancestors".into(), full);
+        }
+        written.ancestors = Some(above.line.clone());
+    }
+
+    /// The line from a parent up. It is kept with the parent, and is the same on all its children's events until anything
+    /// of it changes.
+    fn above(&mut self, parent: ProcessKey) -> Rc<Above> {
+        let process = self.table.get(parent).map(|entry| entry.process.clone());
+        if let Some(kept) = process.as_ref().and_then(|process| process.shown.above(self.table.lineage())) {
+            return kept;
+        }
+        let above = Rc::new(self.climb(parent));
+        // Of one that is longer than is told, the table does not say when its length changes.
+        if let Some(process) = process.filter(|_| above.full.is_none()) {
+            process.shown.keep_above(self.table.lineage(), above.clone());
+        }
+        above
+    }
+
+    /// Follows the parents.
+    fn climb(&mut self, parent: ProcessKey) -> Above {
+        let (mut line, mut missing, mut full) = (Vec::new(), Vec::new(), None);
         let mut next = Some(parent);
         while let Some(ancestor) = next.filter(|ancestor| !ancestor.is_none()) {
-            if ancestors.len() == self.options.ancestors {
-                let full = self.depth(ancestor).saturating_add(ancestors.len());
-                event.capture.truncated.insert("process.ancestors".into(), u64::try_from(full).unwrap_or(0));
+            if line.len() == self.options.ancestors {
+                full = u64::try_from(self.depth(ancestor).saturating_add(line.len())).ok();
                 break;
             }
             let _ = self.adopt(ancestor);
-            let Some(entry) = self.table.get(ancestor) else {
+            let Some(process) = self.table.in_line(ancestor) else {
                 // Its own parent is not known either.
                 let unknown = event::Ancestor {
                     pid: Some(ancestor.tgid.0),
                     start: Some(self.clock.wall(ancestor.start.0)),
                     ..event::Ancestor::default()
                 };
-                ancestors.push(unknown.into());
-                Fields { capture: &mut event.capture, inherited: false }
-                    .missing("process.ancestors", Reason::Exited);
+                line.push(unknown.into());
+                missing.push(("process.ancestors".into(), Reason::Exited));
                 break;
             };
-            if let Known::Missing(reason) = entry.process.image.executable {
-                Fields { capture: &mut event.capture, inherited: false }
-                    .missing(format!("process.ancestors[{}].executable", ancestors.len()), reason);
+            if let Known::Missing(reason) = process.image.executable {
+                missing.push((format!("process.ancestors[{}].executable", line.len()).into(), reason));
             }
-            ancestors.push(entry.process.as_ancestor(ancestor));
+            line.push(process.as_ancestor(ancestor));
             next = self.table.parent(ancestor);
         }
-        written.ancestors = Some(ancestors);
+        Above { line: line.into(), missing, full }
     }
 
     /// Ancestors from this one up, itself among them.
@@ -105,7 +141,8 @@ impl Enricher {
         let parent = self.table.get(parent_of(&task.state));
         task.parent_flags = parent.map_or(0, |parent| parent.process.task.state.flags);
         let image = self.found_in_proc(&task).0;
-        let process = self.insert(&task, Rc::new(image), None, key.start.0);
+        let begin = Begin { task: &task, forker: None, begun_ns: key.start.0, cgroups: 0 };
+        let process = self.insert(&begin, Rc::new(image));
         let process = Rc::new(Process { adopted: true, ..(*process).clone() });
         if let Some(kept) = self.table.get_mut(key) {
             *kept = process.clone();

@@ -1,7 +1,7 @@
 //! The cgroup and the container of a process.
 //!
 //! The kernel side tells the place in the version 2 hierarchy. Where version 1 is mounted beside it, a runtime may have put
-//! its containers there alone; /proc/PID/cgroup then tells, read at each exec and inherited over fork.
+//! its containers there alone; /proc/PID/cgroup then tells, read where a process came into other cgroups.
 
 use collector_common::TaskState;
 
@@ -58,25 +58,27 @@ impl Enricher {
         membership
     }
 
-    /// The container that the version 1 hierarchies tell: the parent's after a fork. A process that is gone keeps what was
-    /// known of it.
+    /// The container that the version 1 hierarchies tell. Who is in the same cgroups as before, or as the process that
+    /// forked it, is in the same container; of others /proc is read. One that is gone keeps what was known of it.
     pub(super) fn v1_container(
         &self,
         key: ProcessKey,
-        forked_from: Option<ProcessKey>,
+        forker: Option<ProcessKey>,
+        cgroups: u32,
     ) -> Option<event::Container> {
         if !self.machine.mixed_cgroups {
             return None;
         }
-        let known = |key| self.table.get(key).and_then(|entry| entry.process.v1_container.clone());
-        if let Some(parent) = forked_from {
-            return known(parent);
+        let before = self.table.get(key).or_else(|| self.table.get(forker?)).map(|entry| &entry.process);
+        let known = || before.and_then(|process| process.v1_container.clone());
+        if cgroups != 0 && before.is_some_and(|process| process.cgroups == cgroups) {
+            return known();
         }
         let mut bytes = Vec::new();
         let read =
             open(&self.proc, key).and_then(|process| process.read_into(ProcFile::Cgroup, &mut bytes, MAX));
         if read.is_err() {
-            return known(key);
+            return known();
         }
         memberships(&bytes).filter_map(|membership| str::from_utf8(membership.path).ok()).find_map(container)
     }

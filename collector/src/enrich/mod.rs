@@ -24,7 +24,7 @@ pub mod user;
 
 use std::{collections::BTreeSet, rc::Rc, sync::Arc, time::Instant};
 
-use collector_common::{Namespaces, TaskIdentity, TaskRecord, TaskState};
+use collector_common::{ExecRecord, Namespaces, TaskIdentity, TaskRecord, TaskState};
 
 pub use self::census::Census;
 use self::{
@@ -75,6 +75,26 @@ pub struct Draft {
     pub file: Option<Sighting>,
     /// Where that file may be found.
     pub candidate: Option<Candidate>,
+}
+
+/// What of a record begins a process or its new image.
+struct Begin<'r> {
+    task: &'r TaskIdentity,
+    /// The process whose image it has, where it has not made an exec.
+    forker: Option<ProcessKey>,
+    begun_ns: u64,
+    /// [`RecordHeader::cgroups`](collector_common::RecordHeader::cgroups)
+    cgroups: u32,
+}
+
+impl<'r> Begin<'r> {
+    fn of_task(TaskRecord { header, task, .. }: &'r TaskRecord) -> Self {
+        Self { task, forker: None, begun_ns: task.state.start_ns, cgroups: header.cgroups }
+    }
+
+    fn of_exec(ExecRecord { header, task, .. }: &'r ExecRecord) -> Self {
+        Self { task, forker: None, begun_ns: header.time_ns, cgroups: header.cgroups }
+    }
 }
 
 /// Makes events of records.
@@ -150,7 +170,8 @@ impl Enricher {
             Ok(process) => (process.image.clone(), Some(forker)),
             Err(_) => (Rc::new(self.found_in_proc(&fork.task).0), None),
         };
-        let process = self.insert(&fork.task, image, forker, fork.task.state.start_ns);
+        let begin = Begin { forker, ..Begin::of_task(fork) };
+        let process = self.insert(&begin, image);
         if !self.wants(Action::Fork) {
             return None;
         }
@@ -164,7 +185,7 @@ impl Enricher {
         let (proc, key) = (&self.proc, key_of(state));
         let (image, env) =
             Image::of_exec(exec, &mut || open(proc, key), &self.options.redactor, &mut self.parts);
-        let process = self.insert(&exec.fixed.task, Rc::new(image), None, exec.fixed.header.time_ns);
+        let process = self.insert(&Begin::of_exec(exec.fixed), Rc::new(image));
         if !self.wants(Action::Exec) {
             return None;
         }
@@ -183,7 +204,7 @@ impl Enricher {
             return None;
         }
         let (image, env) = self.found_in_proc(&found.task);
-        let process = self.insert(&found.task, Rc::new(image), None, found.task.state.start_ns);
+        let process = self.insert(&Begin::of_task(found), Rc::new(image));
         if !self.wants(Action::Snapshot) {
             return None;
         }
@@ -207,14 +228,9 @@ impl Enricher {
     }
 
     /// Puts a process into the table as a fork, an exec or the scan told it, if there is room; the record is told of it in
-    /// any case. `forker` is the process whose image it has, where it has not made an exec.
-    fn insert(
-        &mut self,
-        task: &TaskIdentity,
-        image: Rc<Image>,
-        forker: Option<ProcessKey>,
-        begun_ns: u64,
-    ) -> Rc<Process> {
+    /// any case.
+    fn insert(&mut self, begin: &Begin<'_>, image: Rc<Image>) -> Rc<Process> {
+        let Begin { task, forker, begun_ns, cgroups } = *begin;
         let key = key_of(&task.state);
         // After a loss it may have been found in /proc as somebody's parent, with its start to the tick: the start that was
         // told first stays.
@@ -235,7 +251,8 @@ impl Enricher {
             exec_id: ExecId { entity_id, begun_ns },
             start: before.map_or_else(|| self.clock.wall(key.start.0), |process| process.start),
             comm: process::comm(&task.state.comm).shown().clone(),
-            v1_container: self.v1_container(key, forker),
+            cgroups,
+            v1_container: self.v1_container(key, forker, cgroups),
             entity_id,
             shown: Shown::default(),
         };

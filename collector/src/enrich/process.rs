@@ -1,11 +1,17 @@
 //! What the table keeps of a process, and how its fields are written.
 
-use std::{borrow::Cow, cell::OnceCell, rc::Rc, sync::Arc};
+use std::{
+    borrow::Cow,
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+    sync::Arc,
+};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use collector_common::{Namespaces, PF_KTHREAD, TaskIdentity, TaskState};
 
 use super::{
+    ancestry::Above,
     args::Args,
     image::{Env, Image},
     parts::Parts,
@@ -46,6 +52,8 @@ pub(super) struct Process {
     pub exec_id: ExecId,
     /// Its start in wall time.
     pub start: Timestamp,
+    /// Names its cgroups of all hierarchies, as the record did; 0 where nothing told them.
+    pub cgroups: u32,
     /// Its container, where version 1 cgroups alone tell it.
     pub v1_container: Option<event::Container>,
     /// Its name, as the last record told it.
@@ -59,6 +67,21 @@ pub(super) struct Process {
 pub(super) struct Shown {
     parent: OnceCell<Shared<event::Parent>>,
     ancestor: OnceCell<Shared<event::Ancestor>>,
+    /// The line from it up, and [`Table::lineage`](crate::process::Table::lineage) of then.
+    above: RefCell<Option<(u64, Rc<Above>)>>,
+}
+
+impl Shown {
+    /// The line from it up, if it was kept and nothing of it has changed.
+    pub(super) fn above(&self, lineage: u64) -> Option<Rc<Above>> {
+        let kept = self.above.borrow();
+        kept.as_ref().filter(|(then, _)| *then == lineage).map(|(_, above)| above.clone())
+    }
+
+    /// Keeps the line.
+    pub(super) fn keep_above(&self, lineage: u64, above: Rc<Above>) {
+        *self.above.borrow_mut() = Some((lineage, above));
+    }
 }
 
 impl Process {
@@ -211,7 +234,7 @@ impl Fields<'_> {
 
     /// Notes why a field is absent.
     pub(super) fn missing(&mut self, name: impl Into<Cow<'static, str>>, reason: Reason) {
-        self.capture.missing.insert(name.into(), event::Reason(reason.to_string().into()));
+        self.capture.missing.insert(name.into(), event::Reason(reason.name()));
     }
 
     /// A text, with its exact bytes where it is no UTF-8.

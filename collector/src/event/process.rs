@@ -100,7 +100,7 @@ optional_fields! {
         /// The real parent when it happened.
         parent: Shared<Parent>,
         /// Nearest first, from the parent up.
-        ancestors: Vec<Shared<Ancestor>>,
+        ancestors: Shared<Vec<Shared<Ancestor>>>,
         /// The code given to exit(2); exit only, absent when killed.
         exit_code: u32,
         /// How it was killed; exit only.

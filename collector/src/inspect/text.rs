@@ -61,7 +61,7 @@ impl Inspection {
             page.optional("sha1", hash.sha1.as_ref())?;
             page.optional("sha256", hash.sha256.as_ref())?;
         }
-        for ancestor in process.ancestors.iter().flatten() {
+        for ancestor in process.ancestors.iter().flat_map(|line| line.iter()) {
             let name = ancestor.executable.as_ref().or(ancestor.comm.as_ref());
             let name = name.map_or_else(String::new, ToString::to_string);
             page.line("ancestor", format_args!("{} {name}", ancestor.pid.unwrap_or(0)))?;

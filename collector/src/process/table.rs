@@ -53,6 +53,8 @@ pub struct Entry<I> {
     named: u32,
     /// Its grace time is over: it stays for those that name it alone.
     expired: bool,
+    /// It is in a line that somebody keeps: see [`Table::lineage`].
+    in_line: bool,
 }
 
 impl<I> Entry<I> {
@@ -75,6 +77,7 @@ pub struct Table<I> {
     ended: VecDeque<(KernelTimeNs, ProcessKey)>,
     limits: Limits,
     counters: TableCounters,
+    lineage: u64,
 }
 
 impl<I> Table<I> {
@@ -88,6 +91,7 @@ impl<I> Table<I> {
             ended: VecDeque::new(),
             limits,
             counters: TableCounters::default(),
+            lineage: 0,
         }
     }
 
@@ -129,7 +133,26 @@ impl<I> Table<I> {
 
     /// The process, to change what it is.
     pub fn get_mut(&mut self, key: ProcessKey) -> Option<&mut I> {
-        self.entries.get_mut(&key).map(|entry| &mut entry.process)
+        self.entries.get_mut(&key).map(|entry| {
+            self.lineage += u64::from(entry.in_line);
+            &mut entry.process
+        })
+    }
+
+    /// A number that is another one once any process of a line has changed, ended, or come to another parent: a line of
+    /// entries from one up, each of them noted by [`Table::in_line`], until one that is not here, is as it was while this
+    /// number is.
+    #[must_use]
+    pub fn lineage(&self) -> u64 {
+        self.lineage
+    }
+
+    /// The process, which is now in a line that the caller keeps.
+    pub fn in_line(&mut self, key: ProcessKey) -> Option<&I> {
+        self.entries.get_mut(&key).map(|entry| {
+            entry.in_line = true;
+            &entry.process
+        })
     }
 
     /// Whether its end was seen, be it that nothing else of it ever was.
@@ -147,6 +170,7 @@ impl<I> Table<I> {
     pub fn insert(&mut self, key: ProcessKey, parent: ProcessKey, process: I) {
         if let Some(entry) = self.entries.get_mut(&key) {
             entry.process = process;
+            self.lineage += u64::from(entry.in_line);
             self.set_parent(key, parent);
             return;
         }
@@ -155,6 +179,8 @@ impl<I> Table<I> {
             return;
         }
         let named = self.named_absent.remove(&key).unwrap_or(0);
+        // A line that ended where it was missing goes on.
+        self.lineage += u64::from(named > 0);
         let entry = Entry {
             parent,
             process,
@@ -163,6 +189,7 @@ impl<I> Table<I> {
             reaper: ProcessKey::default(),
             named,
             expired: false,
+            in_line: false,
         };
         self.entries.insert(key, entry);
         self.name(parent);
@@ -173,6 +200,7 @@ impl<I> Table<I> {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         let before = std::mem::replace(&mut entry.parent, parent);
         if before != parent {
+            self.lineage += u64::from(entry.in_line);
             self.name(parent);
             self.unname(before);
         }
@@ -188,6 +216,7 @@ impl<I> Table<I> {
             return false;
         }
         let queued = entry.ended.replace(at).is_some();
+        self.lineage += u64::from(entry.in_line);
         // The first process of a PID namespace would be its own reaper; nobody is left when it ends.
         if reaper != key {
             entry.reaper = reaper;
@@ -206,6 +235,7 @@ impl<I> Table<I> {
             && !entry.has_ended()
         {
             (entry.ended, entry.unseen) = (Some(at), true);
+            self.lineage += u64::from(entry.in_line);
             self.ended.push_back((at, key));
             self.counters.ended_unseen += 1;
         }
@@ -322,6 +352,48 @@ mod tests {
 
     fn end(table: &mut Table<u32>, tgid: u32, at: u64) -> bool {
         table.end(key(tgid), KernelTimeNs(at), key(1))
+    }
+
+    #[test]
+    fn whatever_changes_a_line_that_is_kept_changes_its_number() {
+        type Change = fn(&mut Table<u32>);
+        let changes: [(&str, Change); 7] = [
+            ("another image", |table| table.insert(key(2), key(1), 22)),
+            ("another name", |table| {
+                table.get_mut(key(2));
+            }),
+            ("another parent", |table| table.set_parent(key(3), key(1))),
+            ("the end of one", |table| {
+                end(table, 2, 1000);
+            }),
+            ("an end that was not told", |table| table.end_unseen(key(2), KernelTimeNs(1000))),
+            ("the end of the first", |table| {
+                end(table, 1, 1000);
+            }),
+            ("one that was missing above", |table| table.insert(key(9), key(0), 9)),
+        ];
+        for (what, change) in changes {
+            let mut table = chain(4);
+            table.set_parent(key(1), key(9));
+            for tgid in 1..=3 {
+                table.in_line(key(tgid));
+            }
+            let before = table.lineage();
+            change(&mut table);
+            assert_ne!(table.lineage(), before, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_process_that_is_in_no_line_comes_changes_and_goes_without_a_new_number() {
+        let mut table = chain(3);
+        table.in_line(key(1));
+        let before = table.lineage();
+        table.insert(key(4), key(2), 4);
+        table.insert(key(4), key(3), 5);
+        end(&mut table, 4, 1000);
+        table.expire(KernelTimeNs(1000 + GRACE));
+        assert_eq!(table.lineage(), before);
     }
 
     #[test]

@@ -184,7 +184,7 @@ pub(crate) fn header(kind: Kind, len: usize, time_ns: u64) -> RecordHeader {
         len: u32::try_from(len).unwrap(),
         time_ns,
         cpu: 0,
-        reserved: 0,
+        cgroups: 0,
     }
 }
 
