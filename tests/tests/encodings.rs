@@ -35,6 +35,7 @@ proptest! {
         let event: Event = any::any(&bytes).unwrap();
         let json = line(&event, Format::Json, false);
         prop_assert!(!json.contains('\n'));
+        prop_assert_eq!(&json, &serde_json::to_string(&event).unwrap());
         prop_assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
     }
 

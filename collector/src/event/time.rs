@@ -1,8 +1,8 @@
 //! Points in time, as text with nanoseconds.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::Cell};
 
-use jiff::{Timestamp as Instant, fmt::temporal::DateTimePrinter};
+use jiff::Timestamp as Instant;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -10,22 +10,58 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
 
-static PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(9));
+const NS_PER_SECOND: i64 = 1_000_000_000;
+/// Bytes of a date and a time to the second.
+const SECOND: usize = "1970-01-01T00:00:00".len();
+/// Bytes of the text.
+const TEXT: usize = SECOND + ".000000000Z".len();
+
+thread_local! {
+    /// The last second that was written, and its text: the times of a stream are close to each other, and what costs is
+    /// the calendar.
+    static LAST: Cell<(i64, [u8; SECOND])> = const { Cell::new((0, *b"1970-01-01T00:00:00")) };
+}
 
 impl Timestamp {
     /// As RFC 3339 in UTC with nanoseconds.
     #[must_use]
     pub fn to_rfc3339(self) -> String {
-        // Every `i64` of nanoseconds is inside the range of years that the library prints.
-        Instant::from_nanosecond(self.0.into())
-            .map(|instant| PRINTER.timestamp_to_string(&instant))
-            .unwrap_or_default()
+        String::from_utf8_lossy(&self.text()).into_owned()
     }
+
+    fn text(self) -> [u8; TEXT] {
+        let mut text = *b"0000-00-00T00:00:00.000000000Z";
+        let (second, fraction) = text.split_at_mut(SECOND);
+        second.copy_from_slice(&text_of_second(self.0.div_euclid(NS_PER_SECOND)));
+        let mut rest = self.0.rem_euclid(NS_PER_SECOND);
+        for digit in fraction.iter_mut().rev().filter(|byte| byte.is_ascii_digit()) {
+            *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+            rest /= 10;
+        }
+        text
+    }
+}
+
+fn text_of_second(second: i64) -> [u8; SECOND] {
+    let (of, text) = LAST.get();
+    if of == second {
+        return text;
+    }
+    let mut text = [0; SECOND];
+    // Every `i64` of nanoseconds is in a year of four digits.
+    let made = Instant::from_second(second).map(|instant| instant.strftime("%Y-%m-%dT%H:%M:%S").to_string());
+    if let Ok(made) = made
+        && made.len() == SECOND
+    {
+        text.copy_from_slice(made.as_bytes());
+    }
+    LAST.set((second, text));
+    text
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.to_rfc3339())
+        serializer.serialize_str(&String::from_utf8_lossy(&self.text()))
     }
 }
 
@@ -64,10 +100,9 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let written = serde_json::to_string(&Timestamp(1_700_000_000_123_456_789)).unwrap();
-        assert_eq!(
-            serde_json::from_str::<Timestamp>(&written).unwrap(),
-            Timestamp(1_700_000_000_123_456_789)
-        );
+        for time in [i64::MIN, -1_000_000_000, -1, 0, 1_700_000_000_123_456_789, i64::MAX].map(Timestamp) {
+            let written = serde_json::to_string(&time).unwrap();
+            assert_eq!(serde_json::from_str::<Timestamp>(&written).unwrap(), time, "{written}");
+        }
     }
 }

@@ -1,0 +1,271 @@
+//! JSON as `serde_json` writes it, to the byte, and cheaper for what an event is made of: names of fields, which need no
+//! escapes, and strings that have none. What is rare is left to `serde_json`.
+
+use std::{fmt::Display, io::Write as _};
+
+use serde::{Serialize, Serializer, ser::Error as _};
+use serde_json::{Error, Result};
+
+use super::members::{Members, name};
+
+/// What the `RawValue` of `serde_json` calls itself: a structure whose one field is JSON already.
+const RAW_VALUE: &str = "$serde_json::private::RawValue";
+
+/// Appends a value to a line.
+pub(super) struct Writer<'l> {
+    pub(super) line: &'l mut Vec<u8>,
+    /// Whether a string is JSON already.
+    pub(super) verbatim: bool,
+}
+
+impl<'l> Writer<'l> {
+    /// At the end of this line.
+    pub(super) fn append(line: &'l mut Vec<u8>) -> Self {
+        Self { line, verbatim: false }
+    }
+
+    fn number(self, number: impl itoa::Integer) {
+        self.line.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    }
+
+    fn other(self, value: &(impl Serialize + ?Sized)) -> Result<()> {
+        serde_json::to_writer(self.line, value)
+    }
+
+    fn open(self, open: u8, close: &'static [u8]) -> Members<'l> {
+        self.line.push(open);
+        Members { line: self.line, any: false, verbatim: false, close }
+    }
+
+    /// `{"variant":` before what the variant holds.
+    fn variant(&mut self, variant: &str) {
+        self.line.push(b'{');
+        name(self.line, variant);
+    }
+}
+
+/// Whether JSON has the bytes of a string as they are.
+fn is_plain(text: &[u8]) -> bool {
+    // Without a way out of the loop it is made of wide instructions.
+    let escaped = |byte: u8| u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\');
+    text.iter().fold(0, |any, &byte| any | escaped(byte)) == 0
+}
+
+macro_rules! numbers {
+    ($($method:ident $type:ty;)*) => {$(
+        fn $method(self, number: $type) -> Result<()> {
+            self.number(number);
+            Ok(())
+        }
+    )*};
+}
+
+macro_rules! others {
+    ($($method:ident $type:ty;)*) => {$(
+        fn $method(self, value: $type) -> Result<()> {
+            self.other(&value)
+        }
+    )*};
+}
+
+impl<'l> Serializer for Writer<'l> {
+    type Error = Error;
+    type Ok = ();
+    type SerializeMap = Members<'l>;
+    type SerializeSeq = Members<'l>;
+    type SerializeStruct = Members<'l>;
+    type SerializeStructVariant = Members<'l>;
+    type SerializeTuple = Members<'l>;
+    type SerializeTupleStruct = Members<'l>;
+    type SerializeTupleVariant = Members<'l>;
+
+    numbers! {
+        serialize_i8 i8;
+        serialize_i16 i16;
+        serialize_i32 i32;
+        serialize_i64 i64;
+        serialize_u8 u8;
+        serialize_u16 u16;
+        serialize_u32 u32;
+        serialize_u64 u64;
+    }
+
+    others! {
+        serialize_bool bool;
+        serialize_char char;
+        serialize_f32 f32;
+        serialize_f64 f64;
+        serialize_bytes &[u8];
+    }
+
+    fn serialize_str(self, text: &str) -> Result<()> {
+        if self.verbatim {
+            self.line.extend_from_slice(text.as_bytes());
+        } else if is_plain(text.as_bytes()) {
+            self.line.reserve(text.len() + 2);
+            self.line.push(b'"');
+            self.line.extend_from_slice(text.as_bytes());
+            self.line.push(b'"');
+        } else {
+            return self.other(text);
+        }
+        Ok(())
+    }
+
+    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<()> {
+        let begin = self.line.len();
+        self.line.push(b'"');
+        write!(self.line, "{value}").map_err(Error::custom)?;
+        if self.line.get(begin + 1..).is_some_and(is_plain) {
+            self.line.push(b'"');
+            return Ok(());
+        }
+        self.line.truncate(begin);
+        self.other(&value.to_string())
+    }
+
+    fn serialize_none(self) -> Result<()> {
+        self.serialize_unit()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<()> {
+        self.other(&())
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<()> {
+        self.serialize_unit()
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<()> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<()> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        mut self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<()> {
+        self.variant(variant);
+        value.serialize(Writer::append(self.line))?;
+        self.line.push(b'}');
+        Ok(())
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Members<'l>> {
+        Ok(self.open(b'[', b"]"))
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Members<'l>> {
+        Ok(self.open(b'[', b"]"))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Members<'l>> {
+        Ok(self.open(b'[', b"]"))
+    }
+
+    fn serialize_tuple_variant(
+        mut self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Members<'l>> {
+        self.variant(variant);
+        Ok(self.open(b'[', b"]}"))
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Members<'l>> {
+        Ok(self.open(b'{', b"}"))
+    }
+
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Members<'l>> {
+        if name == RAW_VALUE {
+            return Ok(Members { line: self.line, any: false, verbatim: true, close: b"" });
+        }
+        Ok(self.open(b'{', b"}"))
+    }
+
+    fn serialize_struct_variant(
+        mut self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Members<'l>> {
+        self.variant(variant);
+        Ok(self.open(b'{', b"}}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::{collection::vec, prelude::*};
+    use serde::Serialize;
+    use serde_json::{json, value::to_raw_value};
+
+    use super::Writer;
+
+    #[track_caller]
+    fn check(value: &impl Serialize) {
+        let mut line = Vec::new();
+        value.serialize(Writer::append(&mut line)).unwrap();
+        assert_eq!(str::from_utf8(&line).unwrap(), serde_json::to_string(value).unwrap());
+    }
+
+    #[derive(Serialize)]
+    struct Unit;
+
+    #[derive(Serialize)]
+    struct Pair(u8, i64);
+
+    #[derive(Serialize)]
+    enum Any {
+        Unit,
+        One(Option<char>),
+        Two(u16, f64),
+        Fields { a: (), b: Vec<bool> },
+    }
+
+    #[test]
+    fn each_shape_is_written_as_serde_json_writes_it() {
+        check(&json!({"a": [1, -2, 3.5, null, true], "b": {}, "c": [], "d\n": "x\"\\\u{1}ü"}));
+        check(&(Unit, Pair(1, i64::MIN), u64::MAX, 1.5f32, i8::MIN));
+        check(&[Any::Unit, Any::One(Some('"')), Any::Two(1, f64::NAN), Any::One(None)]);
+        check(&Any::Fields { a: (), b: vec![true, false] });
+        check(&named());
+        check(&[to_raw_value(&json!({"a": "b\n"})).unwrap(), to_raw_value(&1).unwrap()]);
+        check(&format_args!("a {} b", "\"\t"));
+        check(&format_args!("a {} b", 7));
+    }
+
+    fn named() -> BTreeMap<&'static str, (&'static str, Option<()>)> {
+        BTreeMap::from([("x", ("y", None)), ("\u{7f}", ("\u{2028}", Some(())))])
+    }
+
+    #[test]
+    fn a_key_that_is_no_string_is_refused() {
+        let mut line = Vec::new();
+        assert!(BTreeMap::from([((1, 2), 3)]).serialize(Writer::append(&mut line)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_strings_are_written_as_serde_json_writes_them(texts in vec(any::<String>(), 0..4)) {
+            let mut line = Vec::new();
+            texts.serialize(Writer::append(&mut line)).unwrap();
+            prop_assert_eq!(line, serde_json::to_vec(&texts).unwrap());
+        }
+    }
+}
