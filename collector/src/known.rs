@@ -1,6 +1,6 @@
 //! A fact, or why there is none, and where it came from.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// Why a field is absent: `capture.missing`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,9 +27,11 @@ pub enum Reason {
     Io(&'static str),
 }
 
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Reason {
+    /// As it is written.
+    #[must_use]
+    pub fn name(self) -> Cow<'static, str> {
+        match self {
             Self::Exited => "exited",
             Self::Denied => "denied",
             Self::KernelTask => "kernel_task",
@@ -39,8 +41,15 @@ impl fmt::Display for Reason {
             Self::Disabled => "disabled",
             Self::Unbound => "unbound",
             Self::Unstable => "unstable",
-            Self::Io(errno) => return write!(f, "io:{errno}"),
-        })
+            Self::Io(errno) => return format!("io:{errno}").into(),
+        }
+        .into()
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name())
     }
 }
 

@@ -166,7 +166,7 @@ fn take<T>(inspection: &mut Inspection, field: &'static str, answer: Result<T, R
 }
 
 fn missing(capture: &mut Capture, field: &'static str, reason: known::Reason) {
-    capture.missing.insert(field.into(), Reason(reason.to_string().into()));
+    capture.missing.insert(field.into(), Reason(reason.name()));
 }
 
 /// Bytes of the kernel as text.

@@ -36,7 +36,7 @@ use crate::{
     wake::Waker,
 };
 
-/// Records that are read before events are given out.
+/// Records that are read before anything else is looked after.
 const BATCH: usize = 512;
 /// How long records may gather.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -190,7 +190,7 @@ impl Pipeline {
     fn watch(&mut self) -> Result<(), Closed> {
         while !self.stopper.is_asked() && !self.source.is_finished() {
             let census_over = self.intake.reconciler.is_over();
-            let read = self.read();
+            let read = self.read()?;
             if census_over && read.records < BATCH {
                 self.intake.reconciler.finish(&mut self.intake.enricher);
             }
@@ -206,12 +206,12 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Reads some records.
-    fn read(&mut self) -> Read {
+    /// Reads some records and gives out what becomes of them.
+    fn read(&mut self) -> Result<Read, Closed> {
         let now = Instant::now();
-        let Self { source, intake, .. } = self;
         let mut read = Read::default();
-        while read.records < BATCH && intake.has_room() {
+        while read.records < BATCH && self.intake.has_room() {
+            let Self { source, intake, .. } = self;
             let found = source.next(&mut |bytes| {
                 read.bytes += bytes.len();
                 intake.take(bytes, now);
@@ -220,8 +220,10 @@ impl Pipeline {
                 break;
             }
             read.records += 1;
+            // Each at once: what it was made of is in the nearest cache, and is freed to be taken for the next.
+            self.give_out_ready()?;
         }
-        read
+        Ok(read)
     }
 
     /// How long to let records gather after the ring was read empty, so that the next read takes many of them: to be woken
@@ -285,10 +287,18 @@ impl Pipeline {
 
     /// Gives out what may leave; answers whether whoever takes it has no more room.
     fn give_out(&mut self) -> Result<bool, Closed> {
+        let full = self.give_out_ready()?;
+        if !full {
+            self.outlet.hand_on();
+        }
+        Ok(full)
+    }
+
+    /// The same, and does not hand on what is taken: there is more to come at once.
+    fn give_out_ready(&mut self) -> Result<bool, Closed> {
         // Room first: an event that has left the queue has its place in the stream.
         while self.outlet.has_room()? {
             let Some(event) = self.next() else {
-                self.outlet.hand_on();
                 return Ok(false);
             };
             self.outlet.take(event);
@@ -356,7 +366,7 @@ impl Pipeline {
         self.source.stop();
         let until = Instant::now() + SETTLE;
         loop {
-            let read = self.read().records;
+            let read = self.read()?.records;
             self.collect_digests();
             let full = self.give_out()?;
             if read > 0 {

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Bytes of one encoding that are handed on together, while there are more events to come.
-const TOGETHER: usize = 128 << 10;
+const TOGETHER: usize = 256 << 10;
 /// Bytes of most lines.
 const LINE: usize = 16 << 10;
 

@@ -168,5 +168,5 @@ pub(super) fn write(event: &mut Event, state: &State, cached: bool) {
         State::Pending => Reason::Pending,
         State::Failed(reason) => *reason,
     };
-    event.capture.missing.insert("process.hash".into(), WrittenReason(reason.to_string().into()));
+    event.capture.missing.insert("process.hash".into(), WrittenReason(reason.name()));
 }

@@ -57,8 +57,8 @@ pub struct Sink {
     name: String,
     encoding: Encoding,
     writer: Box<dyn Write>,
-    /// Not yet written.
-    gathered: Vec<u8>,
+    /// What the system has not taken.
+    waiting: Vec<u8>,
 }
 
 impl Sink {
@@ -77,7 +77,7 @@ impl Sink {
             name,
             encoding: Encoding { format, colour: terminal },
             writer: Box::new(file),
-            gathered: Vec::new(),
+            waiting: Vec::new(),
         })
     }
 
@@ -89,26 +89,19 @@ impl Sink {
 
     /// Takes whole lines and writes them.
     pub fn take(&mut self, lines: &[u8]) -> Result<(), SinkError> {
-        self.gathered.extend_from_slice(lines);
-        self.flush()
+        if !self.waiting.is_empty() {
+            self.waiting.extend_from_slice(lines);
+            return self.flush();
+        }
+        let (written, result) = write(&mut *self.writer, lines);
+        self.waiting.extend_from_slice(lines.get(written..).unwrap_or_default());
+        result.map_err(|error| self.sorted(error))
     }
 
-    /// Writes what has been gathered. After [`SinkError::Full`] it may be called again.
+    /// Writes what has not been written. After [`SinkError::Full`] it may be called again.
     pub fn flush(&mut self) -> Result<(), SinkError> {
-        let mut written = 0;
-        let result = loop {
-            let rest = self.gathered.get(written..).unwrap_or_default();
-            if rest.is_empty() {
-                break self.writer.flush();
-            }
-            match self.writer.write(rest) {
-                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
-                Ok(len) => written += len,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => break Err(error),
-            }
-        };
-        self.gathered.drain(..written.min(self.gathered.len()));
+        let (written, result) = write(&mut *self.writer, &self.waiting);
+        self.waiting.drain(..written);
         result.map_err(|error| self.sorted(error))
     }
 
@@ -117,9 +110,26 @@ impl Sink {
         match source.kind() {
             io::ErrorKind::BrokenPipe => SinkError::Closed { sink },
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::WouldBlock => {
-                SinkError::Full { sink, waiting: self.gathered.len(), source }
+                SinkError::Full { sink, waiting: self.waiting.len(), source }
             }
             _ => SinkError::Write { sink, source },
+        }
+    }
+}
+
+/// Writes as much as the system takes, and says how many bytes that was.
+fn write(writer: &mut dyn Write, bytes: &[u8]) -> (usize, io::Result<()>) {
+    let mut written = 0;
+    loop {
+        let rest = bytes.get(written..).unwrap_or_default();
+        if rest.is_empty() {
+            return (written, writer.flush());
+        }
+        match writer.write(rest) {
+            Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
+            Ok(len) => written += len.min(rest.len()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (written, Err(error)),
         }
     }
 }
@@ -179,14 +189,15 @@ mod tests {
             name: "disk".to_owned(),
             encoding: Encoding { format: Format::Json, colour: false },
             writer: Box::new(disk.clone()),
-            gathered: Vec::new(),
+            waiting: Vec::new(),
         };
         let lines = b"{\"one\":1}\n{\"two\":2}\n";
         assert!(
             matches!(sink.take(lines), Err(SinkError::Full { waiting, .. }) if waiting == lines.len() - 10)
         );
+        assert!(sink.take(lines).is_err(), "what came later waits behind it");
         disk.0.lock().unwrap().1 = 1 << 20;
         sink.flush().unwrap();
-        assert_eq!(disk.0.lock().unwrap().0, lines);
+        assert_eq!(disk.0.lock().unwrap().0, [&lines[..], lines].concat());
     }
 }
