@@ -129,6 +129,10 @@ impl Enricher {
         if let Some(entry) = self.table.get(key) {
             return Ok(entry.process.clone());
         }
+        self.table.tell_start(key);
+        if let Some(entry) = self.table.get(key) {
+            return Ok(entry.process.clone());
+        }
         self.table.count_unknown();
         let mut task = open(&self.proc, key)
             .and_then(|process| found::identity(&process, key))
@@ -137,7 +141,7 @@ impl Enricher {
             // Its namespaces may not be read, but its id is the same in the innermost one: it is the agent's own.
             task.namespaces.pid = self.machine.pid_namespace;
         }
-        task.state.parent_start_ns = self.start_of(Tgid(task.state.parent_tgid)).0;
+        task.state.parent_start_ns = self.start_of_parent(Tgid(task.state.parent_tgid), key).0;
         let parent = self.table.get(parent_of(&task.state));
         task.parent_flags = parent.map_or(0, |parent| parent.process.task.state.flags);
         let image = self.found_in_proc(&task).0;
@@ -150,13 +154,21 @@ impl Enricher {
         Ok(process)
     }
 
-    /// When the process that has this id now began, to the clock tick where the table does not know it.
-    pub(super) fn start_of(&self, tgid: Tgid) -> KernelTimeNs {
-        let known = self.table.running().find(|(key, _)| key.tgid == tgid).map(|(key, _)| key.start);
-        known.unwrap_or_else(|| {
-            let ticks = self.proc.process(tgid.0, None).map_or(StartTicks(0), |process| process.start());
-            KernelTimeNs::from_ticks(ticks)
-        })
+    /// When the process began that has this id and is the parent of `child`: to the clock tick where the table does not know
+    /// it. The table may have an earlier life of the id too, whose exit was lost.
+    pub(super) fn start_of_parent(&self, tgid: Tgid, child: ProcessKey) -> KernelTimeNs {
+        let is_older = |start: StartTicks| start <= child.start.to_ticks();
+        let shown = self.proc.process(tgid.0, None).ok().map(|process| process.start());
+        let shown = shown.filter(|start| is_older(*start));
+        let known =
+            self.table.running().filter(|(key, _)| key.tgid == tgid && is_older(key.start.to_ticks()));
+        let mut known = known.map(|(key, _)| key.start);
+        match shown {
+            Some(ticks) => {
+                known.find(|start| start.to_ticks() == ticks).unwrap_or(KernelTimeNs::from_ticks(ticks))
+            }
+            None => known.max().unwrap_or_default(),
+        }
     }
 
     /// Processes that run since before the agent and that neither a record nor the start-up scan told: a kernel without

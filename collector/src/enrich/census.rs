@@ -5,9 +5,8 @@
 
 use std::{collections::HashMap, rc::Rc, sync::Arc};
 
-use super::{Enricher, image::Image, open};
+use super::{Enricher, image::Image, open, process::is_kernel};
 use crate::{
-    clock::boottime_ns,
     event::ExecId,
     known::Known,
     process::{KernelTimeNs, ProcessKey, Tgid},
@@ -21,6 +20,8 @@ const STAT_MAX: usize = 4096;
 #[derive(Debug)]
 pub struct Census {
     began: KernelTimeNs,
+    /// Whether what each runs was asked.
+    images: bool,
     listed: HashMap<Tgid, Listed>,
 }
 
@@ -33,14 +34,13 @@ struct Listed {
 }
 
 impl Census {
-    /// Takes it: some ten microseconds for each process, so not on the thread that reads the records. `None` where /proc
-    /// cannot be listed. With `images`, what each runs is asked too.
+    /// Takes it, `began` being now: some ten microseconds for each process, so not on the thread that reads the records.
+    /// `None` where /proc cannot be listed. With `images`, what each runs is asked too.
     #[must_use]
-    pub fn take(proc: &Proc, images: bool) -> Option<Self> {
-        let began = KernelTimeNs(boottime_ns());
+    pub fn take(proc: &Proc, images: bool, began: KernelTimeNs) -> Option<Self> {
         let tgids = proc.tgids().ok()?;
         let listed = tgids.into_iter().filter_map(|tgid| Some((Tgid(tgid), listed(proc, tgid, images)?)));
-        Some(Self { began, listed: listed.collect() })
+        Some(Self { began, images, listed: listed.collect() })
     }
 
     /// The process of this key, where it was there.
@@ -83,31 +83,50 @@ impl Enricher {
         let by_tgid: HashMap<Tgid, ProcessKey> = there.iter().map(|key| (key.tgid, *key)).collect();
         for key in there {
             let Some(listed) = census.of(key) else { continue };
-            self.learn_parent(key, listed, by_tgid.get(&listed.parent));
+            self.learn_parent(key, census, by_tgid.get(&listed.parent));
             if let Some(exe) = &listed.exe {
                 self.learn_image(key, exe, census.began);
             }
         }
+        if census.images {
+            self.learn_inherited(census.began);
+        }
     }
 
-    /// Takes the parent that a process has by now; `known` is that one where the table has it.
-    fn learn_parent(&mut self, key: ProcessKey, listed: &Listed, known: Option<&ProcessKey>) {
+    /// Learns what those run that were forked since the census: they may have inherited an image that their parent did not
+    /// run any more.
+    fn learn_inherited(&mut self, began: KernelTimeNs) {
+        let since = self.table.running().filter(|(key, _)| key.start >= began);
+        let heirs: Vec<_> = since.filter(|(_, process)| process.inherited).map(|(key, _)| key).collect();
+        for key in heirs {
+            if let Ok(exe) = open(&self.proc, key).and_then(|process| process.link(ProcLink::Exe)) {
+                self.learn_image(key, &exe, key.start);
+            }
+        }
+    }
+
+    /// Takes the parent that a process had at the census; `known` is that one where the table has it as running.
+    fn learn_parent(&mut self, key: ProcessKey, census: &Census, known: Option<&ProcessKey>) {
+        let Some(tgid) = census.of(key).map(|listed| listed.parent) else { return };
         if let Some(parent) = known {
             return self.table.set_parent(key, *parent);
         }
-        if self.table.parent(key).is_some_and(|parent| parent.tgid != listed.parent) {
-            let start = self.start_of(listed.parent);
-            self.table.set_parent(key, ProcessKey { tgid: listed.parent, start });
+        // One that has ended since has handed its children over, and that was told.
+        let start = census.listed.get(&tgid).map(|parent| parent.start);
+        let runs = || start.is_some_and(|start| self.proc.is_alive(tgid.0, start).unwrap_or(false));
+        if self.table.parent(key).is_some_and(|parent| parent.tgid != tgid) && runs() {
+            self.table.set_parent(key, ProcessKey { tgid, start: self.start_of_parent(tgid, key) });
         }
     }
 
-    /// Takes the image that a process runs by now, where neither its path nor its file is the known one.
+    /// Takes the image that a process runs by now, where neither its path nor its file is the known one, if any is.
     fn learn_image(&mut self, key: ProcessKey, exe: &[u8], at: KernelTimeNs) {
         let Some(entry) = self.table.get(key) else { return };
         let inode_of = |image: &Image| image.file.value().map(|file| file.inode);
         let known = entry.process.image.clone();
         let exe = without_deleted(exe, 0).path;
-        if known.executable.value().is_none_or(|path| path.bytes() == exe) {
+        let is_known = known.executable.value().is_some_and(|path| path.bytes() == exe);
+        if is_known || is_kernel(&entry.process.task.state) {
             return;
         }
         let Ok(process) = open(&self.proc, key) else { return };
@@ -129,8 +148,9 @@ mod tests {
     use collector_common::{Kind, TaskRecord, WIRE_VERSION};
     use zerocopy::{FromZeros as _, IntoBytes as _};
 
-    use super::{Census, Enricher, ProcessKey};
+    use super::{Census, Enricher, KernelTimeNs, ProcessKey};
     use crate::{
+        clock::boottime_ns,
         config::Config,
         decode::decode,
         event::ExecId,
@@ -143,6 +163,10 @@ mod tests {
 
     fn key(tgid: u32) -> ProcessKey {
         ProcessKey::new(tgid, StartTicks(START).to_boottime_ns())
+    }
+
+    fn now() -> KernelTimeNs {
+        KernelTimeNs(boottime_ns())
     }
 
     /// A fake /proc and the table.
@@ -207,7 +231,7 @@ mod tests {
         }
 
         fn reconcile(&mut self) {
-            let census = Census::take(&self.enricher.proc(), true).unwrap();
+            let census = Census::take(&self.enricher.proc(), true, now()).unwrap();
             self.enricher.reconcile(&census);
         }
 
@@ -258,8 +282,7 @@ mod tests {
     #[test]
     fn a_process_that_began_after_the_census_is_left_to_its_records() {
         let mut world = World::new();
-        let census = Census::take(&world.enricher.proc(), false).unwrap();
-        let earlier = Census { began: key(4).start, ..census };
+        let earlier = Census::take(&world.enricher.proc(), false, key(4).start).unwrap();
         fs::remove_dir_all(world.of(4)).unwrap();
         world.enricher.reconcile(&earlier);
         world.check(&[], &[(4, 3)]);

@@ -232,10 +232,9 @@ impl Enricher {
     fn insert(&mut self, begin: &Begin<'_>, image: Rc<Image>) -> Rc<Process> {
         let Begin { task, forker, begun_ns, cgroups } = *begin;
         let key = key_of(&task.state);
-        // After a loss it may have been found in /proc as somebody's parent, with its start to the tick: the start that was
-        // told first stays.
-        let known = self.table.get(key).or_else(|| self.table.get(key.to_the_tick()));
-        let before = known.map(|entry| &entry.process);
+        // It may have been found in /proc, with its start to the tick: the start that was told first stays.
+        self.table.tell_start(key);
+        let before = self.table.get(key).map(|entry| &entry.process);
         let entity_id = before.map_or_else(
             || entity_id(self.machine.boot, task.namespaces.pid, key.start, task.vpid),
             |process| process.entity_id,

@@ -195,7 +195,7 @@ impl Pipeline {
                 self.intake.reconciler.finish(&mut self.intake.enricher);
             }
             self.collect_digests();
-            self.count_in_time();
+            self.count_in_time(&read);
             let full = self.give_out()?;
             if read.records == 0 && !self.source.is_finished() {
                 self.wait(full);
@@ -265,7 +265,7 @@ impl Pipeline {
         }
     }
 
-    fn count_in_time(&mut self) {
+    fn count_in_time(&mut self, read: &Read) {
         if self.counted.elapsed() >= COUNT_EVERY {
             self.count();
             if self.intake.options.live {
@@ -273,7 +273,10 @@ impl Pipeline {
                 self.intake.reconciler.note(self.intake.tally.take_unlearnt());
                 self.intake.reconciler.begin(&self.intake.enricher);
             }
-            self.intake.enricher.expire(self.now_ns());
+            // Where more is in the ring, it is as late for the table as for the last record: those behind it may name what
+            // has ended, however long they have been waiting.
+            let now = if read.records < BATCH { self.now_ns() } else { self.intake.last_ns };
+            self.intake.enricher.expire(now);
         }
     }
 

@@ -8,8 +8,10 @@ use std::{
 };
 
 use crate::{
+    clock::boottime_ns,
     enrich::{Census, Enricher},
     event::Action,
+    process::KernelTimeNs,
     sys::{ORDINARY, set_nice},
 };
 
@@ -37,12 +39,13 @@ impl Reconciler {
         if self.lost.is_empty() || !is_time || self.under_way.is_some() {
             return;
         }
-        let images = self.lost.contains(&Action::Exec);
+        // A process whose fork was lost may be learnt of when it runs another image already than at the forks of its children.
+        let images = self.lost.contains(&Action::Exec) || self.lost.contains(&Action::Fork);
         let proc = enricher.proc();
         let census = move || {
             // As digests do: it would go before others like the thread that starts it, and has no such hurry.
             let _ = set_nice(ORDINARY);
-            Census::take(&proc, images)
+            Census::take(&proc, images, KernelTimeNs(boottime_ns()))
         };
         match thread::Builder::new().name("census".to_owned()).spawn(census) {
             Ok(thread) => {

@@ -195,6 +195,30 @@ impl<I> Table<I> {
         self.name(parent);
     }
 
+    /// Gives a process that was found in /proc, which tells a start to the clock tick, the start that a record tells: it is one
+    /// process, and who named it by the first names it by the second. A walk over the table, where there was such a one.
+    pub fn tell_start(&mut self, key: ProcessKey) {
+        let cut = key.to_the_tick();
+        if cut == key || self.entries.contains_key(&key) {
+            return;
+        }
+        let entry = self.entries.remove(&cut);
+        let named_absent = self.named_absent.remove(&cut);
+        if entry.is_none() && named_absent.is_none() {
+            return;
+        }
+        let others = self.entries.values_mut().flat_map(|other| [&mut other.parent, &mut other.reaper]);
+        let ended = self.ended.iter_mut().map(|(_, ended)| ended);
+        others.chain(ended).filter(|named| **named == cut).for_each(|named| *named = key);
+        if let Some(named) = named_absent {
+            *self.named_absent.entry(key).or_default() += named;
+        }
+        if let Some(mut entry) = entry {
+            entry.named += self.named_absent.remove(&key).unwrap_or(0);
+            self.entries.insert(key, entry);
+        }
+    }
+
     /// Notes the real parent that a record told: after a reparenting another one than before.
     pub fn set_parent(&mut self, key: ProcessKey, parent: ProcessKey) {
         let Some(entry) = self.entries.get_mut(&key) else { return };
@@ -209,6 +233,7 @@ impl<I> Table<I> {
     /// Notes the end of a process and who takes over its children. Answers `false` where it had ended already.
     pub fn end(&mut self, key: ProcessKey, at: KernelTimeNs, reaper: ProcessKey) -> bool {
         let Some(entry) = self.entries.get_mut(&key) else {
+            self.hand_over(key, reaper);
             self.ended.push_back((at, key));
             return self.ended_unknown.insert(key);
         };
@@ -226,6 +251,18 @@ impl<I> Table<I> {
             self.ended.push_back((at, key));
         }
         true
+    }
+
+    /// Gives the children of a process that is not here to whoever takes them over.
+    fn hand_over(&mut self, key: ProcessKey, reaper: ProcessKey) {
+        if !self.named_absent.contains_key(&key) {
+            return;
+        }
+        let children: Vec<ProcessKey> =
+            self.entries.iter().filter(|(_, child)| child.parent == key).map(|(key, _)| *key).collect();
+        for child in children {
+            self.set_parent(child, reaper);
+        }
     }
 
     /// Notes that a process is gone whose exit was not told, and who took over its children is not known. Where the exit
@@ -436,11 +473,37 @@ mod tests {
     }
 
     #[test]
+    fn a_process_that_was_found_to_the_tick_is_the_one_that_a_record_tells_to_the_nanosecond() {
+        let tick = 10_000_000;
+        let (cut, exact) = (ProcessKey::new(2, 3 * tick), ProcessKey::new(2, 3 * tick + 5));
+        let mut table = chain(1);
+        table.insert(cut, key(1), 2);
+        table.insert(ProcessKey::new(3, 4 * tick), cut, 3);
+        table.insert(ProcessKey::new(4, 5 * tick), exact, 4);
+        table.tell_start(exact);
+        assert!(table.get(cut).is_none());
+        assert!(table.end(exact, KernelTimeNs(1000), key(1)));
+        for child in [ProcessKey::new(3, 4 * tick), ProcessKey::new(4, 5 * tick)] {
+            assert_eq!(table.parent(child), Some(key(1)));
+        }
+        table.expire(KernelTimeNs(1000 + GRACE));
+        assert!(table.get(exact).is_none(), "nobody names it any more");
+    }
+
+    #[test]
     fn a_child_whose_parent_ended_has_the_reaper_as_its_parent() {
         let mut table = chain(4);
         end(&mut table, 3, 1000);
         end(&mut table, 2, 1001);
         assert_eq!(table.parent(key(4)), Some(key(1)));
+    }
+
+    #[test]
+    fn a_child_of_a_process_that_was_never_told_is_the_reaper_s_too() {
+        let mut table = chain(1);
+        table.insert(key(3), key(2), 3);
+        assert!(end(&mut table, 2, 1000));
+        assert_eq!(table.parent(key(3)), Some(key(1)));
     }
 
     #[test]

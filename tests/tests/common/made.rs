@@ -137,13 +137,18 @@ impl Made {
         with_pieces(&self.exec_fixed(time_ns, pieces), pieces)
     }
 
-    /// Of its end with this status.
+    /// Of its end with this status. Pid 1 takes over its children.
     pub(crate) fn exit(&self, time_ns: u64, exit_code: u32) -> Vec<u8> {
+        self.exit_to(&Self::init(), time_ns, exit_code)
+    }
+
+    /// Of its end with this status, where `reaper` takes over its children.
+    pub(crate) fn exit_to(&self, reaper: &Self, time_ns: u64, exit_code: u32) -> Vec<u8> {
         let mut exit = ExitRecord::new_zeroed();
         exit.header = header(Kind::Exit, size_of::<ExitRecord>(), time_ns);
         exit.task = self.task.state;
         exit.exit_code = exit_code;
-        (exit.reaper_tgid, exit.reaper_start_ns) = (INIT, INIT_START_NS);
+        (exit.reaper_tgid, exit.reaper_start_ns) = (reaper.task.state.tgid, reaper.task.state.start_ns);
         exit.as_bytes().to_vec()
     }
 
