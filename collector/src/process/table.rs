@@ -207,6 +207,7 @@ impl<I> Table<I> {
         if entry.is_none() && named_absent.is_none() {
             return;
         }
+        self.lineage += 1;
         let others = self.entries.values_mut().flat_map(|other| [&mut other.parent, &mut other.reaper]);
         let ended = self.ended.iter_mut().map(|(_, ended)| ended);
         others.chain(ended).filter(|named| **named == cut).for_each(|named| *named = key);
