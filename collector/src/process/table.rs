@@ -202,6 +202,10 @@ impl<I> Table<I> {
         if cut == key || self.entries.contains_key(&key) {
             return;
         }
+        if self.entries.get(&cut).is_some_and(|entry| entry.has_ended() && !entry.unseen) {
+            // A record told its end, and found it by the start that records tell: it began at the tick.
+            return;
+        }
         let entry = self.entries.remove(&cut);
         let named_absent = self.named_absent.remove(&cut);
         if entry.is_none() && named_absent.is_none() {

@@ -204,7 +204,7 @@ impl Check<'_> {
             ([_], None) => assert!(process.ancestors.is_none()),
             ([_, parent, ..], Some(told)) => {
                 self.parent(parent, told);
-                self.ancestors(process.ancestors.as_deref().unwrap_or_default());
+                self.ancestors(process.ancestors.as_ref().map_or(&[], |line| line.as_slice()));
             }
             (line, told) => panic!("the parent of {line:?} is told as {told:?}"),
         }
