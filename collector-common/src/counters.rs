@@ -42,4 +42,8 @@ pub struct Counters {
     pub lost: [[u64; Loss::COUNT]; Kind::COUNT],
     /// Datagrams to a peer that the socket had a connect event for already.
     pub udp_folded: u64,
+    /// Connects that a rule left out, and which were not sent.
+    pub connects_by_rule: u64,
+    /// The same of processes whose image was run more often than the limit says.
+    pub connects_by_limit: u64,
 }

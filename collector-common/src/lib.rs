@@ -10,6 +10,7 @@ mod connect;
 mod counters;
 mod exec;
 mod exit;
+mod filter;
 mod limits;
 mod offsets;
 mod record;
@@ -21,6 +22,7 @@ pub use connect::{
 pub use counters::{Counters, Loss};
 pub use exec::{ExecRecord, FileIdentity, Piece};
 pub use exit::ExitRecord;
+pub use filter::*;
 pub use limits::*;
 pub use offsets::{ABSENT, Field, FieldKind, Need, Offsets};
 pub use record::{Kind, RecordHeader, WIRE_VERSION};

@@ -138,6 +138,9 @@ offsets! {
 
     css_set_dfl_cgrp: Offset "css_set.dfl_cgrp" Required;
     cgroup_kn: Offset "cgroup.kn" Required;
+    cgroup_root: Offset "cgroup.root" Required;
+    cgroup_parent: Offset "cgroup.self.parent" Required;
+    css_cgroup: Offset "cgroup_subsys_state.cgroup" Required;
     kernfs_node_id: Offset "kernfs_node.id" Required;
 
     mm_exe_file: Offset "mm_struct.exe_file" Required;

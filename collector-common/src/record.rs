@@ -17,8 +17,10 @@ pub struct RecordHeader {
     pub len: u32,
     /// When it happened: nanoseconds on `CLOCK_BOOTTIME`, from `bpf_ktime_get_boot_ns()` (Linux 5.8).
     pub time_ns: u64,
-    /// The CPU it happened on.
-    pub cpu: u32,
+    /// The CPU it happened on: no kernel knows more than 8,192.
+    pub cpu: u16,
+    /// A [`Fate`](crate::Fate) as its number. A record that is not told is for the process table alone.
+    pub fate: u16,
     /// Names the cgroups of the task, of all hierarchies together, in a fork, an exec and a scan: two tasks with the same
     /// number are in the same ones. 32 bits of the address of its `css_set`; 0 in other records.
     pub cgroups: u32,

@@ -6,7 +6,7 @@ use aya_ebpf::helpers::generated::{
     bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_ringbuf_output, bpf_ringbuf_reserve,
     bpf_ringbuf_submit,
 };
-use collector_common::{Counters, ExecRecord, Kind, Loss, RecordHeader, WIRE_VERSION};
+use collector_common::{Counters, ExecRecord, Fate, Kind, Loss, RecordHeader, WIRE_VERSION};
 use zerocopy::FromBytes;
 
 use crate::{
@@ -24,6 +24,15 @@ pub fn seen(kind: Kind) {
 #[inline(always)]
 pub fn lost(kind: Kind, loss: Loss) {
     count(|counters| &raw mut counters.lost[kind.index()][loss.index()]);
+}
+
+/// Counts a connect that is not sent.
+#[inline(always)]
+pub fn connect_filtered(fate: Fate) {
+    match fate {
+        Fate::ByLimit => count(|counters| &raw mut counters.connects_by_limit),
+        Fate::Told | Fate::ByRule => count(|counters| &raw mut counters.connects_by_rule),
+    }
 }
 
 /// Counts a datagram that made no event of its own.
@@ -51,7 +60,7 @@ fn count(place: impl FnOnce(&mut Counters) -> *mut u64) {
 
 /// The head of a record that is `len` bytes long and happens now.
 #[inline(always)]
-pub fn header(kind: Kind, len: usize) -> RecordHeader {
+pub fn header(kind: Kind, fate: Fate, len: usize) -> RecordHeader {
     RecordHeader {
         version: WIRE_VERSION,
         kind: kind.to_wire(),
@@ -59,7 +68,8 @@ pub fn header(kind: Kind, len: usize) -> RecordHeader {
         // SAFETY: the helper takes no argument and every program type here may call it.
         time_ns: unsafe { bpf_ktime_get_boot_ns() },
         // SAFETY: the same.
-        cpu: unsafe { bpf_get_smp_processor_id() },
+        cpu: unsafe { bpf_get_smp_processor_id() } as u16,
+        fate: fate.to_wire(),
         cgroups: 0,
     }
 }

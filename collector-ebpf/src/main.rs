@@ -1,10 +1,10 @@
 //! The kernel programs of collector: one file in `probes` for each hook.
 //!
 //! Every program does the same three things: it counts that it saw the event, gathers what would be lost, and emits one
-//! record. What is absent on purpose: filters by policy, strings made for people, and anything that /proc can tell
-//! just as well later.
+//! record. What is absent on purpose: strings made for people, and anything that /proc can tell just as well later.
 //!
 //! - `probes` has the hooks and decides what an event is.
+//! - `filter` decides which are told, where the user has rules.
 //! - `kernel` has the only readers of kernel memory.
 //! - `emit` and `maps` are the way out.
 #![no_std]
@@ -12,6 +12,7 @@
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
 mod emit;
+mod filter;
 mod kernel;
 mod maps;
 mod probes;

@@ -1,5 +1,7 @@
 //! The maps, and the read-only data that the loader fills in.
 
+pub mod filters;
+
 use aya_ebpf::{
     Global,
     macros::map,
@@ -9,6 +11,8 @@ use collector_common::{
     ARGS_MAX, CONNECTING_MAX, ConnectRecord, Counters, ExecRecord, NAME_MAX, Offsets, PATH_MAX, RING_BYTES,
     UDP_PEERS_MAX,
 };
+
+use self::filters::PathKey;
 
 /// The one way to the agent, in one order for all CPUs. The loader may choose another size.
 #[map]
@@ -107,4 +111,6 @@ pub struct ExecScratch {
     pub path_begin: u64,
     /// A path while it is walked, filled from the end. A name may be written past the end of the masked range.
     pub path: [u8; PATH_MAX + NAME_MAX + 1],
+    /// The beginning of the image's path, as rules are looked up by.
+    pub path_key: PathKey,
 }

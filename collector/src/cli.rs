@@ -7,6 +7,7 @@ use collector::{
     config::{Config, ConfigError},
     encode::Format,
     event::Action,
+    filter::{Filter, Limit, Rule},
     sinks::Destination,
 };
 use tracing_subscriber::EnvFilter;
@@ -25,6 +26,7 @@ Examples:
   sudo collector run                                  watch this machine in the terminal
   sudo collector run | jq -r '.process.command_line'  as JSON Lines in a pipe
   sudo collector run --event connect --output file:/var/log/connects.jsonl
+  sudo collector run --exclude image=/usr/lib/jvm --exec-limit 100/s:200
   sudo collector inspect 4242                         everything about one process
   sudo collector doctor                               can it run here, and if not, what to do
 
@@ -112,12 +114,44 @@ pub(crate) struct Run {
     /// Write a record of each process that runs already
     #[arg(long, env = "COLLECTOR_SNAPSHOT")]
     snapshot: bool,
+    #[command(flatten)]
+    filters: Filters,
     /// Bytes of the buffer between kernel and agent: a power of two
     #[arg(long, value_name = "BYTES", env = "COLLECTOR_RING_BYTES")]
     ring_bytes: Option<u32>,
     /// Write the raw records of the kernel to a new file as well, for collector replay. They have secrets as they were
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
+}
+
+/// What of it is told.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Filters")]
+struct Filters {
+    /// Leave out what matches any of these: uid=NUMBER, cgroup=PATH or ID and all below it, comm=NAME, image=PATH or
+    /// parent=PATH, which is what the parent runs. A PATH is a file or a directory with all below it, or ends with *
+    #[arg(long, value_name = "RULE", env = "COLLECTOR_EXCLUDE")]
+    exclude: Vec<Rule>,
+    /// Leave out what matches none of these, for each key that is given: uid=0 and uid=1 keep both users
+    #[arg(long, value_name = "RULE", env = "COLLECTOR_ONLY")]
+    only: Vec<Rule>,
+    /// How often each image may be run and told: COUNT/s, /m or /h, with :BURST for how many at once (100/s:200). A loss
+    /// record with the reason filtered tells how many were more
+    #[arg(long, value_name = "LIMIT", env = "COLLECTOR_EXEC_LIMIT")]
+    exec_limit: Option<Limit>,
+}
+
+impl Filters {
+    /// Puts what was typed in the place of what the file has.
+    fn apply(&self, filter: &mut Filter) {
+        if !self.exclude.is_empty() {
+            filter.exclude.clone_from(&self.exclude);
+        }
+        if !self.only.is_empty() {
+            filter.only.clone_from(&self.only);
+        }
+        filter.exec_limit = self.exec_limit.or(filter.exec_limit);
+    }
 }
 
 /// What is streamed, and where to.
@@ -195,6 +229,7 @@ impl Run {
     pub(crate) fn config(&self) -> Result<Config, ConfigError> {
         let mut config = self.stream.config()?;
         config.snapshot |= self.snapshot;
+        self.filters.apply(&mut config.filter);
         if let Some(bytes) = self.ring_bytes {
             config.ring.bytes = bytes;
         }
@@ -220,6 +255,15 @@ mod tests {
         let Command::Run(run) = cli.command else { panic!("not run") };
         let names: Vec<_> = run.config().unwrap().events.iter().map(|action| action.name()).collect();
         assert_eq!(names, ["exec", "exit"]);
+    }
+
+    #[test]
+    fn rules_are_given_again_and_again() {
+        let typed = ["--exclude", "uid=0", "--exclude", "comm=a,b", "--exec-limit", "5/s:9"];
+        let cli = Cli::parse_from(["collector", "run"].iter().chain(&typed));
+        let Command::Run(run) = cli.command else { panic!("not run") };
+        let words = run.config().unwrap().filter.words();
+        assert_eq!(words, ["exclude uid=0", "exclude comm=a,b", "exec-limit 5/s:9"]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::{
     encode::Encoding,
     enrich::{Enricher, cgroup::Cgroups, digest::Digests},
     event::{Action, Agent, AgentKind, Event},
+    filter::Filter,
     load::{self, LoadError, Loaded},
     machine::Machine,
     pipeline::{
@@ -163,12 +164,14 @@ impl Builder {
         let proc = Arc::new(Proc::live()?);
         let mixed = load::find_cgroup2().is_some_and(|mount| mount.is_mixed_with_v1());
         let machine = Machine::this(&proc, mixed);
-        let loaded = Loaded::attach(load::Options {
+        let mut loaded = Loaded::attach(&load::Options {
             ring_bytes: self.config.ring.bytes,
             connections: self.config.wants_connections(),
             kernel_log: self.config.log.kernel_level(),
+            filter: self.config.filter.clone(),
         })?;
-        let agent = agent(&machine, &loaded);
+        loaded.note_running(images_of_running(&proc))?;
+        let agent = agent(&machine, &loaded, &self.config.filter);
         self.check_connections(&agent)?;
         let ring = Ring::new(loaded)?;
         give_memory_back();
@@ -190,6 +193,7 @@ impl Builder {
             kernel: Some(machine.kernel.clone()),
             hooks: vec!["replay".to_owned()],
             degraded: BTreeMap::default(),
+            filters: Vec::new(),
         };
         let mut config = self.config;
         // The files of the machine that was recorded are not those of this one.
@@ -267,7 +271,7 @@ impl Prepared {
     }
 }
 
-fn agent(machine: &Machine, loaded: &Loaded) -> Agent {
+fn agent(machine: &Machine, loaded: &Loaded, filter: &Filter) -> Agent {
     let degraded = loaded.degraded();
     Agent {
         kind: AgentKind::Collector,
@@ -278,7 +282,14 @@ fn agent(machine: &Machine, loaded: &Loaded) -> Agent {
             .iter()
             .map(|degraded| (degraded.feature.clone(), degraded.reason.clone()))
             .collect(),
+        filters: filter.words(),
     }
+}
+
+/// The process ids that there are, and the path of what each runs, as far as it can be read.
+fn images_of_running(proc: &Proc) -> impl Iterator<Item = (u32, Vec<u8>)> {
+    let tgids = proc.tgids().unwrap_or_default().into_iter();
+    tgids.filter_map(|tgid| Some((tgid, proc.process(tgid, None).ok()?.image().ok()?.path)))
 }
 
 impl Collector {

@@ -16,6 +16,7 @@ use crate::{
         redact::{Mode, Redactor},
     },
     event::Action,
+    filter::Filter,
     process::Limits,
     sinks::Destination,
 };
@@ -88,6 +89,8 @@ pub struct Config {
     pub ring: Ring,
     /// What waits in the agent.
     pub queue: Queue,
+    /// What of the events is told.
+    pub filter: Filter,
     /// The process table.
     pub processes: Processes,
     /// Secrets in environments and arguments.
@@ -196,6 +199,7 @@ impl Default for Config {
             format: None,
             ring: Ring::default(),
             queue: Queue::default(),
+            filter: Filter::OFF,
             processes: Processes::default(),
             redaction: Redaction::default(),
             checksums: Checksums::default(),
@@ -316,8 +320,19 @@ impl Config {
 
     /// The keys, and the sections, in which it differs from another one, but for what a running agent takes over.
     pub(crate) fn differs_in(&self, other: &Self) -> Vec<&'static str> {
-        let Self { events, snapshot, outputs, format, ring, queue, processes, redaction, checksums, log } =
-            self;
+        let Self {
+            events,
+            snapshot,
+            outputs,
+            format,
+            ring,
+            queue,
+            filter,
+            processes,
+            redaction,
+            checksums,
+            log,
+        } = self;
         let rows = [
             ("events", events != &other.events),
             ("snapshot", snapshot != &other.snapshot),
@@ -325,6 +340,7 @@ impl Config {
             ("format", format != &other.format),
             ("ring", ring != &other.ring),
             ("queue", queue != &other.queue),
+            ("filter", filter != &other.filter),
             ("processes", processes != &other.processes),
             ("redaction", redaction != &other.redaction),
             ("checksums.entries", checksums.entries != other.checksums.entries),
@@ -397,7 +413,7 @@ mod tests {
     fn the_example_has_every_key_with_its_default() {
         assert_eq!(toml::from_str::<Config>(EXAMPLE).unwrap(), Config::default());
         let uncommented = EXAMPLE.lines().filter(|line| line.contains(" = ")).count();
-        assert_eq!(uncommented, 19, "a key without an example, or an example without a key");
+        assert_eq!(uncommented, 22, "a key without an example, or an example without a key");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! error, never a panic.
 
 use collector_common::{
-    ConnectRecord, ConnectResultRecord, ExecRecord, ExitRecord, Kind, Piece, RecordHeader, TaskRecord,
+    ConnectRecord, ConnectResultRecord, ExecRecord, ExitRecord, Fate, Kind, Piece, RecordHeader, TaskRecord,
     WIRE_VERSION,
 };
 use zerocopy::{FromBytes, Immutable, KnownLayout};
@@ -94,12 +94,22 @@ impl Record<'_> {
     /// When it happened, in nanoseconds since boot.
     #[must_use]
     pub fn time_ns(&self) -> u64 {
+        self.header().time_ns
+    }
+
+    /// Whether it is told, or for the process table alone.
+    #[must_use]
+    pub fn fate(&self) -> Fate {
+        Fate::from_wire(self.header().fate)
+    }
+
+    fn header(&self) -> &RecordHeader {
         match self {
-            Self::Fork(record) | Self::Task(record) => record.header.time_ns,
-            Self::Exec(record) => record.fixed.header.time_ns,
-            Self::Exit(record) => record.header.time_ns,
-            Self::Connect(record) => record.header.time_ns,
-            Self::ConnectResult(record) => record.header.time_ns,
+            Self::Fork(record) | Self::Task(record) => &record.header,
+            Self::Exec(record) => &record.fixed.header,
+            Self::Exit(record) => &record.header,
+            Self::Connect(record) => &record.header,
+            Self::ConnectResult(record) => &record.header,
         }
     }
 
@@ -210,6 +220,7 @@ mod tests {
             len: len.try_into().unwrap(),
             time_ns: 1,
             cpu: 0,
+            fate: 0,
             cgroups: 0,
         }
     }

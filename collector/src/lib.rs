@@ -13,6 +13,7 @@ pub mod encode;
 pub mod enrich;
 pub mod errno;
 pub mod event;
+pub mod filter;
 pub mod inspect;
 pub mod known;
 pub mod load;

@@ -165,6 +165,7 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
     }
     match error.downcast_ref::<StartError>() {
         Some(StartError::Load(load)) if load.is_privilege() => ExitCode::from(NOT_PRIVILEGED),
+        Some(StartError::Load(load)) if load.is_configuration() => ExitCode::from(WRONG_CONFIGURATION),
         Some(StartError::Load(_) | StartError::NothingToWatch { .. }) => ExitCode::from(KERNEL_CANNOT),
         Some(StartError::Proc(_) | StartError::Recording(_) | StartError::Thread(_)) | None => {
             ExitCode::FAILURE

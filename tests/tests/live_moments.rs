@@ -176,7 +176,8 @@ fn lengths(recording: &[u8], kind: u16, text: &[u8]) -> Vec<usize> {
     let mut found = Vec::new();
     while let Some((len, after)) = rest.split_first_chunk() {
         let len = u32::from_le_bytes(*len);
-        if len == u32::MAX {
+        // The two from there on announce counters.
+        if len >= u32::MAX - 1 {
             break;
         }
         let (record, after) = after.split_at(len.try_into().unwrap());

@@ -12,7 +12,7 @@ pub mod task;
 
 use core::{ffi::c_void, ptr};
 
-use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user};
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str, bpf_probe_read_user};
 use collector_common::{ABSENT, Offsets};
 use zerocopy::FromBytes;
 
@@ -51,6 +51,24 @@ impl Address {
     #[inline(always)]
     pub fn follow(self, offset: u32) -> Self {
         Self(self.read(offset))
+    }
+
+    /// Copies bytes from here; zeros where they cannot be read.
+    #[inline(always)]
+    pub fn copy_bytes_to<const LEN: usize>(self, bytes: &mut [u8; LEN]) {
+        // SAFETY: the destination is that many bytes.
+        unsafe { self.copy_to(ptr::from_mut(bytes).cast(), LEN as u32) };
+    }
+
+    /// Copies the string that stands here, with its NUL and cut to the room there is; what is behind stays as it was.
+    /// Answers its length without the NUL, 0 where it cannot be read.
+    #[inline(always)]
+    pub fn copy_string_to<const LEN: usize>(self, bytes: &mut [u8; LEN]) -> u32 {
+        // SAFETY: the destination is that many bytes; the helper checks the source.
+        let copied = unsafe {
+            bpf_probe_read_kernel_str(ptr::from_mut(bytes).cast(), LEN as u32, self.0 as *const c_void)
+        };
+        if copied > 0 { copied as u32 - 1 } else { 0 }
     }
 
     /// Copies `len` bytes from here to `destination`; answers whether they could be read.

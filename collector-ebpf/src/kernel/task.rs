@@ -55,7 +55,7 @@ pub fn state(task: Address, state: &mut TaskState) {
     state.credentials = task.follow(offset!(task_cred)).read::<Credentials>(offset!(cred_uid));
     // The process's name, as /proc/PID/comm has it: threads may have names of their own.
     state.comm = leader.read(offset!(task_comm));
-    state.cgroup_id = cgroup_id(task);
+    state.cgroup_id = id_of_cgroup(cgroup(task));
     let cred = task.follow(offset!(task_cred));
     state.cap_effective = cred.read(offset!(cred_cap_effective));
     state.cap_permitted = cred.read(offset!(cred_cap_permitted));
@@ -92,13 +92,16 @@ pub fn cgroups(task: Address) -> u32 {
     (task.follow(offset!(task_cgroups)).0 >> 6) as u32
 }
 
-/// Id of the task's directory in the cgroup v2 hierarchy.
+/// The task's cgroup of version 2.
 #[inline(always)]
-fn cgroup_id(task: Address) -> u64 {
-    task.follow(offset!(task_cgroups))
-        .follow(offset!(css_set_dfl_cgrp))
-        .follow(offset!(cgroup_kn))
-        .read(offset!(kernfs_node_id))
+pub fn cgroup(task: Address) -> Address {
+    task.follow(offset!(task_cgroups)).follow(offset!(css_set_dfl_cgrp))
+}
+
+/// Id of a cgroup's directory in its hierarchy.
+#[inline(always)]
+pub fn id_of_cgroup(cgroup: Address) -> u64 {
+    cgroup.follow(offset!(cgroup_kn)).read(offset!(kernfs_node_id))
 }
 
 /// The process's id in its innermost PID namespace, and that namespace.

@@ -4,10 +4,10 @@
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use aya_log_ebpf::{debug, warn};
-use collector_common::{ARGS_MAX, ENV_MAX, ExecRecord, Kind, Loss, Piece};
+use collector_common::{ARGS_MAX, ENV_MAX, ExecRecord, Fate, Kind, Loss, Piece};
 
 use crate::{
-    emit,
+    emit, filter,
     kernel::{Address, file, offset, pieces, task},
     maps::{ExecScratch, exec_scratch},
 };
@@ -16,8 +16,8 @@ use crate::{
 #[btf_tracepoint(function = "sched_process_exec")]
 fn sched_process_exec(context: BtfTracePointContext) -> i32 {
     emit::seen(Kind::Exec);
-    let header = emit::header(Kind::Exec, size_of::<ExecRecord>());
-    let Some(scratch) = exec_scratch(header.cpu) else {
+    let header = emit::header(Kind::Exec, Fate::Told, size_of::<ExecRecord>());
+    let Some(scratch) = exec_scratch(header.cpu.into()) else {
         warn!(&context, "no room to put an exec together on CPU {}", header.cpu);
         emit::lost(Kind::Exec, Loss::ReserveFailed);
         return 0;
@@ -46,6 +46,13 @@ fn fill(scratch: &mut ExecScratch, process: Address, binprm: Address) {
     scratch.record.script = script(scratch, binprm);
     let args = (mm.read(offset!(mm_arg_start)), mm.read(offset!(mm_arg_end)));
     scratch.record.args = pieces::append_user(scratch, args, ARGS_MAX as u32);
+    let fate = filter::exec(process, scratch);
+    if fate != Fate::Told {
+        // What a child's record tells of its parent is here by now; the environment would be for this record alone.
+        scratch.record.header.fate = fate.to_wire();
+        scratch.record.env = Piece::default();
+        return;
+    }
     let env = (mm.read(offset!(mm_env_start)), mm.read(offset!(mm_env_end)));
     scratch.record.env = pieces::append_user(scratch, env, ENV_MAX as u32);
 }

@@ -4,7 +4,7 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use collector_common::{ExitRecord, Kind};
 
 use crate::{
-    emit,
+    emit, filter,
     kernel::{Address, offset, task},
 };
 
@@ -21,8 +21,9 @@ fn sched_process_exit(context: BtfTracePointContext) -> i32 {
     };
     if group_dead {
         emit::seen(Kind::Exit);
+        let fate = filter::exit(ended);
         emit::record(Kind::Exit, |record: &mut ExitRecord| {
-            record.header = emit::header(Kind::Exit, size_of::<ExitRecord>());
+            record.header = emit::header(Kind::Exit, fate, size_of::<ExitRecord>());
             task::state(ended, &mut record.task);
             task::ending(ended, record);
         });

@@ -4,7 +4,7 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use collector_common::{Kind, TaskRecord};
 
 use crate::{
-    emit,
+    emit, filter,
     kernel::{Address, task},
 };
 
@@ -14,8 +14,9 @@ fn sched_process_fork(context: BtfTracePointContext) -> i32 {
     let (forker, child) = (Address(context.arg(0)), Address(context.arg(1)));
     if task::is_group_leader(child) {
         emit::seen(Kind::Fork);
+        let fate = filter::fork(forker, child);
         emit::record(Kind::Fork, |record: &mut TaskRecord| {
-            record.header = emit::header(Kind::Fork, size_of::<TaskRecord>());
+            record.header = emit::header(Kind::Fork, fate, size_of::<TaskRecord>());
             record.header.cgroups = task::cgroups(child);
             task::identity(child, &mut record.task);
             (record.forker_tgid, record.forker_start_ns) = task::key(forker);

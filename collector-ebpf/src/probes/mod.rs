@@ -1,5 +1,6 @@
 //! The hooks, one file each. A hook decides whether there is an event and what it is; `kernel` reads, `emit` sends.
 
+mod cgroups;
 mod exec;
 mod exit;
 mod fork;

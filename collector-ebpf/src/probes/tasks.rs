@@ -5,7 +5,7 @@
 use collector_common::{Kind, TaskRecord};
 
 use crate::{
-    emit,
+    emit, filter,
     kernel::{
         context::{IterTaskContext, iterated_task},
         task,
@@ -20,8 +20,9 @@ extern "C" fn running_tasks(context: *const IterTaskContext) -> i32 {
     // A process all of whose threads have ended has sent its exit; it must not come back.
     if task::is_group_leader(found) && task::group_lives(found) {
         emit::seen(Kind::Task);
+        let fate = filter::found(found);
         emit::record(Kind::Task, |record: &mut TaskRecord| {
-            record.header = emit::header(Kind::Task, size_of::<TaskRecord>());
+            record.header = emit::header(Kind::Task, fate, size_of::<TaskRecord>());
             record.header.cgroups = task::cgroups(found);
             task::identity(found, &mut record.task);
             (record.forker_tgid, record.forker_start_ns) = (0, 0);

@@ -3,10 +3,10 @@
 //! The local port is chosen by then, and the current task is the one that connects, be it a kernel thread.
 
 use aya_ebpf::{bindings::BPF_SOCK_OPS_TCP_CONNECT_CB, macros::sock_ops, programs::SockOpsContext};
-use collector_common::{ConnectRecord, Endpoints, FAMILY_IPV4, FAMILY_IPV6, Kind, Loss, PROTOCOL_TCP};
+use collector_common::{ConnectRecord, Endpoints, FAMILY_IPV4, FAMILY_IPV6, Fate, Kind, Loss, PROTOCOL_TCP};
 
 use crate::{
-    emit,
+    emit, filter,
     kernel::{
         context::{field, socket_cookie},
         task,
@@ -19,8 +19,14 @@ use crate::{
 fn tcp_connect(context: SockOpsContext) -> u32 {
     if context.op() == BPF_SOCK_OPS_TCP_CONNECT_CB {
         emit::seen(Kind::Connect);
+        let fate = filter::connect(task::current());
+        if fate != Fate::Told {
+            // Not remembered either, so its end makes no event.
+            emit::connect_filtered(fate);
+            return 1;
+        }
         emit::record(Kind::Connect, |record: &mut ConnectRecord| {
-            record.header = emit::header(Kind::Connect, size_of::<ConnectRecord>());
+            record.header = emit::header(Kind::Connect, fate, size_of::<ConnectRecord>());
             task::state(task::current(), &mut record.task);
             endpoints(&context, &mut record.endpoints);
             let cookie = socket_cookie(&context);

@@ -3,7 +3,7 @@
 //! It runs in whatever task the answer interrupts, so it is joined to its connect by the socket's cookie.
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
-use collector_common::{ConnectResultRecord, Kind};
+use collector_common::{ConnectResultRecord, Fate, Kind};
 
 use crate::{
     emit,
@@ -39,7 +39,7 @@ fn finished(sock: Address, established: bool) {
     let Some(connect) = connecting(cookie) else { return };
     emit::seen(Kind::ConnectResult);
     emit::record(Kind::ConnectResult, |record: &mut ConnectResultRecord| {
-        record.header = emit::header(Kind::ConnectResult, size_of::<ConnectResultRecord>());
+        record.header = emit::header(Kind::ConnectResult, Fate::Told, size_of::<ConnectResultRecord>());
         record.task = connect.task;
         record.endpoints = connect.endpoints;
         record.cookie = cookie;

@@ -9,10 +9,10 @@ use aya_ebpf::{
     macros::cgroup_sock_addr,
     programs::SockAddrContext,
 };
-use collector_common::{ConnectRecord, Endpoints, FAMILY_IPV4, FAMILY_IPV6, Kind, PROTOCOL_UDP};
+use collector_common::{ConnectRecord, Endpoints, FAMILY_IPV4, FAMILY_IPV6, Fate, Kind, PROTOCOL_UDP};
 
 use crate::{
-    emit,
+    emit, filter,
     kernel::{
         context::{field, socket_cookie},
         task,
@@ -25,38 +25,38 @@ const EEXIST: i32 = -17;
 
 #[cgroup_sock_addr(connect4)]
 fn udp_connect4(context: SockAddrContext) -> i32 {
-    connect(&context, FAMILY_IPV4)
+    connect::<FAMILY_IPV4>(&context)
 }
 
 #[cgroup_sock_addr(connect6)]
 fn udp_connect6(context: SockAddrContext) -> i32 {
-    connect(&context, FAMILY_IPV6)
+    connect::<FAMILY_IPV6>(&context)
 }
 
 #[cgroup_sock_addr(sendmsg4)]
 fn udp_sendmsg4(context: SockAddrContext) -> i32 {
-    sendmsg(&context, FAMILY_IPV4)
+    sendmsg::<FAMILY_IPV4>(&context)
 }
 
 #[cgroup_sock_addr(sendmsg6)]
 fn udp_sendmsg6(context: SockAddrContext) -> i32 {
-    sendmsg(&context, FAMILY_IPV6)
+    sendmsg::<FAMILY_IPV6>(&context)
 }
 
 #[inline(always)]
-fn connect(context: &SockAddrContext, family: u16) -> i32 {
+fn connect<const FAMILY: u16>(context: &SockAddrContext) -> i32 {
     // TCP is told by sock_ops, which knows the local port.
     if field!(context.sock_addr, protocol) == u32::from(PROTOCOL_UDP) {
-        begun(context, family);
+        begun::<FAMILY>(context);
     }
     1
 }
 
 #[inline(always)]
-fn sendmsg(context: &SockAddrContext, family: u16) -> i32 {
+fn sendmsg<const FAMILY: u16>(context: &SockAddrContext) -> i32 {
     let peer = UdpPeer {
         cookie: socket_cookie(context),
-        address: destination(context.sock_addr, family),
+        address: destination::<FAMILY>(context.sock_addr),
         port: field!(context.sock_addr, user_port),
         reserved: 0,
     };
@@ -65,25 +65,31 @@ fn sendmsg(context: &SockAddrContext, family: u16) -> i32 {
     if known || UDP_PEERS.insert(peer, 0, u64::from(BPF_NOEXIST)) == Err(EEXIST) {
         emit::folded();
     } else {
-        begun(context, family);
+        begun::<FAMILY>(context);
     }
     1
 }
 
+/// The family is of the type, so that what reads one family's fields is never code of the other's programs: the verifier
+/// refuses those there.
 #[inline(always)]
-fn begun(context: &SockAddrContext, family: u16) {
+fn begun<const FAMILY: u16>(context: &SockAddrContext) {
     emit::seen(Kind::Connect);
+    let fate = filter::connect(task::current());
+    if fate != Fate::Told {
+        return emit::connect_filtered(fate);
+    }
     emit::record(Kind::Connect, |record: &mut ConnectRecord| {
-        record.header = emit::header(Kind::Connect, size_of::<ConnectRecord>());
+        record.header = emit::header(Kind::Connect, fate, size_of::<ConnectRecord>());
         task::state(task::current(), &mut record.task);
-        endpoints(context.sock_addr, family, &mut record.endpoints);
+        endpoints::<FAMILY>(context.sock_addr, &mut record.endpoints);
         record.cookie = socket_cookie(context);
     });
 }
 
 #[inline(always)]
-fn destination(address: *const bpf_sock_addr, family: u16) -> [u32; 4] {
-    if family == FAMILY_IPV4 {
+fn destination<const FAMILY: u16>(address: *const bpf_sock_addr) -> [u32; 4] {
+    if FAMILY == FAMILY_IPV4 {
         [field!(address, user_ip4), 0, 0, 0]
     } else {
         [
@@ -97,9 +103,9 @@ fn destination(address: *const bpf_sock_addr, family: u16) -> [u32; 4] {
 
 /// The source is what the socket is bound to: zero as long as the kernel has not chosen.
 #[inline(always)]
-fn endpoints(address: *const bpf_sock_addr, family: u16, endpoints: &mut Endpoints) {
+fn endpoints<const FAMILY: u16>(address: *const bpf_sock_addr, endpoints: &mut Endpoints) {
     let sock = field!(address, __bindgen_anon_1.sk);
-    let source = if family == FAMILY_IPV4 {
+    let source = if FAMILY == FAMILY_IPV4 {
         [field!(sock, src_ip4), 0, 0, 0]
     } else {
         [
@@ -110,10 +116,10 @@ fn endpoints(address: *const bpf_sock_addr, family: u16, endpoints: &mut Endpoin
         ]
     };
     endpoints.source = zerocopy::transmute!(source);
-    endpoints.destination = zerocopy::transmute!(destination(address, family));
+    endpoints.destination = zerocopy::transmute!(destination::<FAMILY>(address));
     endpoints.source_port = field!(sock, src_port) as u16;
     // The lower half, in network order.
     endpoints.destination_port = u16::from_be(field!(address, user_port) as u16);
-    endpoints.family = family;
+    endpoints.family = FAMILY;
     endpoints.protocol = PROTOCOL_UDP;
 }

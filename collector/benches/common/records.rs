@@ -179,5 +179,5 @@ fn task(life: Life, name: &str) -> TaskIdentity {
 
 fn header(kind: Kind, len: usize, time_ns: u64) -> RecordHeader {
     let len = u32::try_from(len).unwrap();
-    RecordHeader { version: WIRE_VERSION, kind: kind.to_wire(), len, time_ns, cpu: 0, cgroups: 0 }
+    RecordHeader { version: WIRE_VERSION, kind: kind.to_wire(), len, time_ns, cpu: 0, fate: 0, cgroups: 0 }
 }

@@ -16,10 +16,13 @@ pub use self::{
     check::{Check, Status},
     report::{Report, Verdict},
 };
-use crate::load::{self, Options};
+use crate::{
+    filter::Filter,
+    load::{self, Options},
+};
 
 /// As large as a ring of an agent: where maps are counted against a limit, a small one proves little.
-const TRIED: Options = Options { ring_bytes: 8 << 20, connections: true, kernel_log: 0 };
+const TRIED: Options = Options { ring_bytes: 8 << 20, connections: true, kernel_log: 0, filter: Filter::OFF };
 
 /// Makes every check. Without privilege those that take it say so, and the others are made all the same.
 #[must_use]
@@ -27,7 +30,7 @@ pub fn examine() -> Report {
     let release = kernel::release();
     let version = release.as_deref().ok().and_then(kernel::version);
     let privileges = Privileges::read();
-    let probe = privileges.suffice().then(|| load::probe(TRIED));
+    let probe = privileges.suffice().then(|| load::probe(&TRIED));
     let mut checks = vec![
         kernel::release_check(&release, programs::processes_attached(&probe)),
         kernel::btf_check(&load::lacking_fields()),

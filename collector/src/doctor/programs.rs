@@ -65,6 +65,7 @@ fn told_by(error: &LoadError) -> Option<&'static str> {
         | LoadError::Program { .. }
         | LoadError::NoCgroup
         | LoadError::Cgroup { .. }
+        | LoadError::NoCgroupId { .. }
         | LoadError::Iterator(_)
         | LoadError::Scan(_) => None,
     }
@@ -84,6 +85,7 @@ fn hook_check(Probed { hook, outcome }: &Probed) -> Check {
         part @ (Part::Scan | Part::Connections) => {
             Check::warn(&name, error, format!("events of {}", part.feature()), advice)
         }
+        part @ Part::Cgroups => Check::warn(&name, error, part.feature(), advice),
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
 impl Enricher {
     pub(super) fn connect(&mut self, connect: &ConnectRecord, now: Instant) -> Option<Draft> {
         let process = self.known(&connect.task);
-        if !self.wants(Action::Connect) {
+        if !self.tells(Action::Connect, &connect.header) {
             return None;
         }
         let mut draft = self.draft(Action::Connect, connect.header.time_ns);
@@ -32,7 +32,7 @@ impl Enricher {
     }
 
     pub(super) fn connect_result(&mut self, result: &ConnectResultRecord, now: Instant) -> Option<Draft> {
-        if !self.wants(Action::ConnectResult) {
+        if !self.tells(Action::ConnectResult, &result.header) {
             return None;
         }
         let mut draft = self.draft(Action::ConnectResult, result.header.time_ns);

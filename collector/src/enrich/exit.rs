@@ -20,7 +20,7 @@ impl Enricher {
             // Below 6.16 two threads that end at once may both take themselves for the last.
             return None;
         }
-        if !self.wants(Action::Exit) {
+        if !self.tells(Action::Exit, &exit.header) {
             return None;
         }
         let mut draft = self.draft(Action::Exit, exit.header.time_ns);

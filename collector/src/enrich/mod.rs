@@ -24,7 +24,7 @@ pub mod user;
 
 use std::{collections::BTreeSet, rc::Rc, sync::Arc, time::Instant};
 
-use collector_common::{ExecRecord, Namespaces, TaskIdentity, TaskRecord, TaskState};
+use collector_common::{ExecRecord, Fate, Namespaces, RecordHeader, TaskIdentity, TaskRecord, TaskState};
 
 pub use self::census::Census;
 use self::{
@@ -163,6 +163,11 @@ impl Enricher {
         self.options.actions.contains(&action)
     }
 
+    /// Whether a record with this head becomes an event; the table learns of it in any case.
+    fn tells(&self, action: Action, header: &RecordHeader) -> bool {
+        self.wants(action) && Fate::from_wire(header.fate) == Fate::Told
+    }
+
     fn fork(&mut self, fork: &TaskRecord, now: Instant) -> Option<Draft> {
         // The image is that of the process that forked, which with CLONE_PARENT is not the parent.
         let forker = ProcessKey::new(fork.forker_tgid, fork.forker_start_ns);
@@ -172,7 +177,7 @@ impl Enricher {
         };
         let begin = Begin { forker, ..Begin::of_task(fork) };
         let process = self.insert(&begin, image);
-        if !self.wants(Action::Fork) {
+        if !self.tells(Action::Fork, &fork.header) {
             return None;
         }
         let mut draft = self.draft(Action::Fork, fork.header.time_ns);
@@ -186,7 +191,7 @@ impl Enricher {
         let (image, env) =
             Image::of_exec(exec, &mut || open(proc, key), &self.options.redactor, &mut self.parts);
         let process = self.insert(&Begin::of_exec(exec.fixed), Rc::new(image));
-        if !self.wants(Action::Exec) {
+        if !self.tells(Action::Exec, &exec.fixed.header) {
             return None;
         }
         let mut draft = self.draft(Action::Exec, exec.fixed.header.time_ns);
@@ -205,7 +210,7 @@ impl Enricher {
         }
         let (image, env) = self.found_in_proc(&found.task);
         let process = self.insert(&Begin::of_task(found), Rc::new(image));
-        if !self.wants(Action::Snapshot) {
+        if !self.tells(Action::Snapshot, &found.header) {
             return None;
         }
         let mut draft = self.draft(Action::Snapshot, found.header.time_ns);

@@ -52,6 +52,9 @@ pub struct Agent {
     pub hooks: Vec<String>,
     /// What does not work on this machine, and why.
     pub degraded: BTreeMap<String, String>,
+    /// The filters, as they are written on a command line; absent where all is told.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub filters: Vec<String>,
 }
 
 /// `loss.reason`
@@ -70,17 +73,20 @@ pub enum LossReason {
     SubscriberSlow,
     /// A record could not be understood.
     Decode,
+    /// Not lost: an image was run more often than the limit says. Counted as filtered.
+    Filtered,
 }
 
 impl LossReason {
     /// All reasons.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::RingFull,
         Self::ReserveFailed,
         Self::QueueFull,
         Self::TableFull,
         Self::SubscriberSlow,
         Self::Decode,
+        Self::Filtered,
     ];
 }
 
@@ -111,6 +117,9 @@ pub struct CountersOf {
     pub written: u64,
     /// Not asked for.
     pub filtered: u64,
+    /// Of those, the ones whose image was run more often than the limit says; absent where there are none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub limited: Option<u64>,
     /// Lost, for any reason.
     pub lost: u64,
     /// Lost, by reason; reasons that did not occur are left out.

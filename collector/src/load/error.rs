@@ -87,6 +87,14 @@ pub enum LoadError {
         /// What the kernel said of it.
         reason: String,
     },
+    /// A rule names a cgroup that is not there.
+    #[error(
+        "no cgroup has the id {id}, which a filter names; the id is the inode number of its directory: ls -di DIRECTORY"
+    )]
+    NoCgroupId {
+        /// The id.
+        id: u64,
+    },
     /// The task iterator cannot be opened.
     #[error("cannot open the task iterator")]
     Iterator(#[from] LinkError),
@@ -100,6 +108,12 @@ impl LoadError {
     #[must_use]
     pub fn is_privilege(&self) -> bool {
         matches!(self, Self::NotPrivileged { .. })
+    }
+
+    /// Whether it is for what was asked for, and neither for the kernel nor for privilege.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, Self::NoCgroupId { .. })
     }
 
     /// What is wrong and why in one line: the messages of all causes, with no more of the verifier's log than its end.

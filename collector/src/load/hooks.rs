@@ -18,6 +18,8 @@ pub enum Part {
     Scan,
     /// Connections.
     Connections,
+    /// Rules on cgroups that are made while the agent runs. Attached where there are such rules.
+    Cgroups,
 }
 
 impl Part {
@@ -28,6 +30,7 @@ impl Part {
             Self::Processes => "processes",
             Self::Scan => "processes that ran before the agent",
             Self::Connections => "connections",
+            Self::Cgroups => "filters by cgroup",
         }
     }
 }
@@ -57,6 +60,9 @@ const TASKS: &str = "running_tasks";
 
 /// Every hook, in the order in which they are attached.
 pub const HOOKS: &[Hook] = &[
+    // First, so that what the others judge by is there.
+    tracepoint("tp_btf/cgroup_mkdir", "cgroup_mkdir", Part::Cgroups),
+    tracepoint("tp_btf/cgroup_rmdir", "cgroup_rmdir", Part::Cgroups),
     tracepoint("tp_btf/sched_process_exit", "sched_process_exit", Part::Processes),
     tracepoint("tp_btf/sched_process_exec", "sched_process_exec", Part::Processes),
     tracepoint("tp_btf/sched_process_fork", "sched_process_fork", Part::Processes),

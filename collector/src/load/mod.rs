@@ -3,6 +3,7 @@
 pub mod btf;
 mod cgroup_mount;
 mod error;
+mod filters;
 mod hooks;
 mod offsets;
 mod privilege;
@@ -30,6 +31,7 @@ use self::{
     offsets::Found,
     wire::{Wire, add},
 };
+use crate::filter::Filter;
 
 /// The kernel object, empty in a build without it.
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/collector-ebpf.o"));
@@ -38,7 +40,7 @@ static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/collect
 pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
 /// What is loaded, and how.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Bytes of the ring buffer, a power of two of at least a page.
     pub ring_bytes: u32,
@@ -46,6 +48,18 @@ pub struct Options {
     pub connections: bool,
     /// The programs' own log, 0 (off, and free) to 5 (trace), as `aya_log` numbers its levels.
     pub kernel_log: u8,
+    /// What is told.
+    pub filter: Filter,
+}
+
+impl Options {
+    fn want(&self, hook: &Hook) -> bool {
+        match hook.part {
+            Part::Processes | Part::Scan => true,
+            Part::Connections => self.connections,
+            Part::Cgroups => filters::has_cgroups(&self.filter),
+        }
+    }
 }
 
 /// Something that does not work on this kernel, while the rest does.
@@ -65,28 +79,51 @@ pub struct Loaded {
     counters: PerCpuArray<MapData, Wire<Counters>>,
     hooks: Vec<&'static str>,
     degraded: Vec<Degraded>,
+    filter: Filter,
 }
 
 impl Loaded {
     /// Loads everything and attaches it. What the kernel lacks and the agent can do without is in
     /// [`Loaded::degraded`].
-    pub fn attach(options: Options) -> Result<Self, LoadError> {
+    pub fn attach(options: &Options) -> Result<Self, LoadError> {
         let (mut ebpf, btf, degraded) = load(options)?;
         let records = RingBuf::try_from(take(&mut ebpf, "RECORDS")?)
             .map_err(|source| LoadError::Map { map: "RECORDS", source })?;
         let counters = PerCpuArray::try_from(take(&mut ebpf, "COUNTERS")?)
             .map_err(|source| LoadError::Map { map: "COUNTERS", source })?;
-        let cgroup = find_cgroup2().map(|mount| mount.open()).transpose();
-        let mut loaded = Self { ebpf: None, records: Some(records), counters, hooks: Vec::new(), degraded };
-        for hook in HOOKS.iter().filter(|hook| options.connections || hook.part != Part::Connections) {
-            match hook.attach(&mut ebpf, &btf, &cgroup) {
-                Ok(()) => loaded.hooks.push(hook.name),
-                Err(error) if hook.part == Part::Processes => return Err(error),
-                Err(error) => loaded.degrade(hook.part, &error),
-            }
+        let (hooks, filter) = (Vec::new(), options.filter.clone());
+        let mut loaded = Self { ebpf: None, records: Some(records), counters, hooks, degraded, filter };
+        filters::fill(&mut ebpf, &options.filter)?;
+        let (before, after): (Vec<_>, Vec<_>) =
+            HOOKS.iter().filter(|hook| options.want(hook)).partition(|hook| hook.part == Part::Cgroups);
+        loaded.attach_all(&before, &mut ebpf, &btf)?;
+        if !before.is_empty() {
+            let mount = find_cgroup2().ok_or(LoadError::NoCgroup)?;
+            filters::note_cgroups(&mut ebpf, &options.filter, mount.path())?;
         }
+        loaded.attach_all(&after, &mut ebpf, &btf)?;
         loaded.ebpf = Some(ebpf);
         Ok(loaded)
+    }
+
+    fn attach_all(&mut self, hooks: &[&Hook], ebpf: &mut Ebpf, btf: &Btf) -> Result<(), LoadError> {
+        let cgroup = find_cgroup2().map(|mount| mount.open()).transpose();
+        for hook in hooks {
+            match (hook.attach(ebpf, btf, &cgroup), hook.part) {
+                (Ok(()), _) => self.hooks.push(hook.name),
+                // A rule that would not hold is worse than none.
+                (Err(error), Part::Processes | Part::Cgroups) => return Err(error),
+                (Err(error), part @ (Part::Scan | Part::Connections)) => self.degrade(part, &error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the programs what runs already: process ids, and the path of each one's image. Asked for only where there are
+    /// rules on images.
+    pub fn note_running(&mut self, running: impl Iterator<Item = (u32, Vec<u8>)>) -> Result<(), LoadError> {
+        let Some(ebpf) = &mut self.ebpf else { return Ok(()) };
+        filters::note_running(ebpf, &self.filter, running)
     }
 
     fn degrade(&mut self, part: Part, error: &LoadError) {
@@ -148,7 +185,7 @@ pub struct Probed {
 }
 
 /// Loads, attaches and detaches each hook, whatever becomes of the others: for `doctor`.
-pub fn probe(options: Options) -> Result<Vec<Probed>, LoadError> {
+pub fn probe(options: &Options) -> Result<Vec<Probed>, LoadError> {
     let (mut ebpf, btf, _) = load(options)?;
     let cgroup = find_cgroup2().map(|mount| mount.open()).transpose();
     let probed = HOOKS.iter().map(|&hook| Probed { hook, outcome: hook.probe(&mut ebpf, &btf, &cgroup) });
@@ -167,7 +204,7 @@ pub fn object_len() -> usize {
 }
 
 /// Creates the maps with the offsets in them; loads no program yet.
-fn load(options: Options) -> Result<(Ebpf, Btf, Vec<Degraded>), LoadError> {
+fn load(options: &Options) -> Result<(Ebpf, Btf, Vec<Degraded>), LoadError> {
     let missing = missing_capabilities();
     if !missing.is_empty() {
         return Err(LoadError::NotPrivileged { missing });
@@ -185,12 +222,18 @@ fn load(options: Options) -> Result<(Ebpf, Btf, Vec<Degraded>), LoadError> {
     Ok((ebpf, btf, degraded))
 }
 
-fn create_maps(options: Options, btf: &Btf, offsets: &Offsets) -> Result<Ebpf, LoadError> {
+fn create_maps(options: &Options, btf: &Btf, offsets: &Offsets) -> Result<Ebpf, LoadError> {
     let cpus = nr_cpus().map_err(|(file, source)| LoadError::Cpus { file, source })?;
     let cpus = u32::try_from(cpus).unwrap_or(u32::MAX);
-    Ok(EbpfLoader::new()
+    let filters = filters::switches(&options.filter);
+    let mut loader = EbpfLoader::new();
+    for (map, entries) in filters::sizes(&options.filter) {
+        loader.map_max_entries(map, entries);
+    }
+    Ok(loader
         .btf(Some(btf))
         .override_global("OFFSETS", offsets.as_bytes(), true)
+        .override_global("FILTERS", filters.as_bytes(), true)
         .override_global(aya_log::LEVEL, &options.kernel_log, true)
         .map_max_entries("RECORDS", options.ring_bytes)
         .map_max_entries("EXECS", cpus)

@@ -24,4 +24,6 @@ pub(super) fn add(sum: &mut Counters, counters: &Counters) {
         }
     }
     sum.udp_folded += counters.udp_folded;
+    sum.connects_by_rule += counters.connects_by_rule;
+    sum.connects_by_limit += counters.connects_by_limit;
 }

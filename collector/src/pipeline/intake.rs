@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use collector_common::Fate;
+
 use super::{
     Options,
     queue::Queue,
@@ -51,7 +53,11 @@ impl Intake {
             Ok(record) => {
                 self.last_ns = record.time_ns();
                 let draft = self.enricher.enrich(&record, now);
-                self.push(action_of(record.kind()), draft, now);
+                let action = action_of(record.kind());
+                if record.fate() == Fate::ByLimit && self.options.actions.contains(&action) {
+                    self.tally.limited(action, 1);
+                }
+                self.push(action, draft, now);
             }
             Err(error) => {
                 tracing::error!("{error}");

@@ -36,6 +36,8 @@ pub struct Tally {
     counters: BTreeMap<Option<Action>, CountersOf>,
     /// Losses that the stream has not told yet.
     untold: Losses,
+    /// Events over the limit, which gather until the kernel side's counters are read: there may be very many.
+    limited: BTreeMap<Action, u64>,
     /// Actions of which records were lost before they could reach the process table.
     unlearnt: BTreeSet<Action>,
     /// The kernel side's counters as they were told last.
@@ -56,6 +58,15 @@ impl Tally {
     /// Counts an event that nobody asked for.
     pub fn filtered(&mut self, action: Action) {
         self.of(Some(action)).filtered += 1;
+    }
+
+    /// Notes events over the limit of their image that somebody wanted. They are filtered, and counted so by others: this
+    /// is of which they were, and has the stream tell.
+    pub fn limited(&mut self, action: Action, count: u64) {
+        if count > 0 {
+            *self.limited.entry(action).or_default() += count;
+            *self.of(Some(action)).limited.get_or_insert_default() += count;
+        }
     }
 
     /// Counts an event that was lost in the agent.
@@ -82,10 +93,22 @@ impl Tally {
                 self.lose(Some(action), reason_of(loss), lost);
             }
         }
+        self.kernel_filtered(now);
         if now.udp_folded > 0 {
             self.of(Some(Action::Connect)).folded = Some(now.udp_folded);
         }
         self.kernel = *now;
+    }
+
+    /// Takes in the connects that the kernel side did not send, and has the stream tell what was over the limit.
+    fn kernel_filtered(&mut self, now: &common::Counters) {
+        let by_rule = now.connects_by_rule.saturating_sub(self.kernel.connects_by_rule);
+        let by_limit = now.connects_by_limit.saturating_sub(self.kernel.connects_by_limit);
+        self.of(Some(Action::Connect)).filtered += by_rule + by_limit;
+        self.limited(Action::Connect, by_limit);
+        for (action, count) in std::mem::take(&mut self.limited) {
+            *self.untold.entry((Some(action), LossReason::Filtered)).or_default() += count;
+        }
     }
 
     /// Events that the kernel side sent and that have not come out yet.
@@ -125,7 +148,7 @@ impl Tally {
     fn note_unlearnt(&mut self, action: Option<Action>, reason: LossReason) {
         match reason {
             // The record was taken in; its event alone is lost.
-            LossReason::QueueFull | LossReason::SubscriberSlow => return,
+            LossReason::QueueFull | LossReason::SubscriberSlow | LossReason::Filtered => return,
             LossReason::RingFull | LossReason::ReserveFailed | LossReason::TableFull | LossReason::Decode => {
             }
         }
@@ -176,6 +199,28 @@ mod tests {
         tally.kernel(&kernel(10, 3));
         assert_eq!(tally.take_untold(), [((Some(Action::Exec), LossReason::RingFull), 3)].into());
         assert!(!tally.has_untold());
+    }
+
+    #[test]
+    fn what_is_over_the_limit_is_told_with_the_counters_and_is_filtered_and_not_lost() {
+        let mut tally = Tally::default();
+        tally.kernel(&kernel(2, 0));
+        for _ in 0..2 {
+            tally.limited(Action::Exec, 1);
+            tally.filtered(Action::Exec);
+        }
+        assert!(!tally.has_untold());
+        let mut now = kernel(2, 0);
+        now.seen[Kind::Connect.index()] = 7;
+        (now.connects_by_rule, now.connects_by_limit) = (4, 3);
+        tally.kernel(&now);
+        tally.kernel(&now);
+        let told = |action, count| ((Some(action), LossReason::Filtered), count);
+        assert_eq!(tally.take_untold(), [told(Action::Exec, 2), told(Action::Connect, 3)].into());
+        assert_eq!(tally.on_their_way(), 0);
+        let connect = &tally.counters()["connect"];
+        assert_eq!((connect.filtered, connect.limited, connect.lost), (7, Some(3), 0));
+        assert!(tally.take_unlearnt().is_empty());
     }
 
     #[test]

@@ -19,8 +19,11 @@ use crate::machine::Machine;
 
 /// First field of every recording.
 const FORMAT: &str = "collector-recording/1";
-/// Length that announces the counters, which are no record.
-const COUNTERS: u32 = u32::MAX;
+/// Length that announces the counters of the first agents, which are no record: so many bytes.
+const FIRST_COUNTERS: u32 = u32::MAX;
+const FIRST_COUNTERS_LEN: usize = 200;
+/// Length that announces counters with their own length before them.
+const COUNTERS: u32 = u32::MAX - 1;
 /// A record is never longer; a length beyond it is damage.
 const RECORD_MAX: u32 = 16 << 20;
 
@@ -130,7 +133,8 @@ impl<S: RecordSource> RecordSource for Recorder<S> {
     fn counters(&mut self) -> io::Result<Counters> {
         let counters = self.source.counters()?;
         if self.source.is_finished() {
-            self.write(COUNTERS, counters.as_bytes());
+            let len = u32::try_from(size_of::<Counters>()).unwrap_or(u32::MAX);
+            self.write(COUNTERS, &[&len.to_le_bytes(), counters.as_bytes()].concat());
         }
         Ok(counters)
     }
@@ -179,21 +183,34 @@ impl Recording {
 
     /// The next entry; `None` at the end. A file that was cut ends in an error.
     pub(super) fn entry(&mut self) -> io::Result<Option<Entry>> {
-        let mut len = [0; 4];
-        match self.file.read_exact(&mut len) {
+        let len = match self.number() {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            other => other?,
-        }
-        match u32::from_le_bytes(len) {
-            COUNTERS => self.counters().map(|counters| Some(Entry::Counters(counters))),
+            len => len?,
+        };
+        match len {
+            FIRST_COUNTERS => {
+                self.counters(FIRST_COUNTERS_LEN).map(|counters| Some(Entry::Counters(counters)))
+            }
+            COUNTERS => {
+                let len = usize::try_from(self.number()?).unwrap_or(usize::MAX);
+                self.counters(len).map(|counters| Some(Entry::Counters(counters)))
+            }
             len if len > RECORD_MAX => Err(io::Error::other(format!("a record of {len} bytes"))),
             len => self.record(usize::try_from(len).unwrap_or(0)).map(|record| Some(Entry::Record(record))),
         }
     }
 
-    fn counters(&mut self) -> io::Result<Counters> {
+    fn number(&mut self) -> io::Result<u32> {
+        let mut number = [0; 4];
+        self.file.read_exact(&mut number)?;
+        Ok(u32::from_le_bytes(number))
+    }
+
+    /// Those that an older agent did not have are 0.
+    fn counters(&mut self, len: usize) -> io::Result<Counters> {
         let mut counters = Counters::default();
-        self.file.read_exact(counters.as_mut_bytes())?;
+        let bytes = counters.as_mut_bytes().get_mut(..len);
+        self.file.read_exact(bytes.ok_or_else(|| io::Error::other(format!("counters of {len} bytes")))?)?;
         Ok(counters)
     }
 

@@ -189,6 +189,7 @@ pub(crate) fn header(kind: Kind, len: usize, time_ns: u64) -> RecordHeader {
         len: u32::try_from(len).unwrap(),
         time_ns,
         cpu: 0,
+        fate: 0,
         cgroups: 0,
     }
 }

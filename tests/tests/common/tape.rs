@@ -1,7 +1,7 @@
 //! A recording in memory: read from a file, made by hand, written to a file.
 //!
 //! The format is that of `collector::source::recording`: a line of JSON, then entries of a length (4 bytes,
-//! little-endian) and as many bytes; the length `u32::MAX` announces the kernel side's counters.
+//! little-endian) and as many bytes; two lengths that no record has announce the kernel side's counters.
 
 use std::{fs, path::Path};
 
@@ -15,8 +15,11 @@ use zerocopy::{FromBytes, IntoBytes};
 
 /// The first field of every recording.
 pub(crate) const FORMAT: &str = "collector-recording/1";
-/// The length that announces the counters.
-const COUNTERS: u32 = u32::MAX;
+/// The length that announces the counters, with their own length before them.
+const COUNTERS: u32 = u32::MAX - 1;
+/// The one of the first agents, which had so many bytes of them.
+const FIRST_COUNTERS: u32 = u32::MAX;
+const FIRST_COUNTERS_LEN: usize = 200;
 
 /// Ids of no machine in particular.
 const HOST_ID: &str = "00000000000000000000000000000001";
@@ -86,8 +89,13 @@ impl Tape {
         let mut rest = &bytes[head + 1..];
         while let Some((len, behind)) = rest.split_first_chunk::<4>() {
             let len = match u32::from_le_bytes(*len) {
+                FIRST_COUNTERS => {
+                    rest = tape.read_counters(behind, FIRST_COUNTERS_LEN);
+                    continue;
+                }
                 COUNTERS => {
-                    (tape.counters, rest) = Counters::read_from_prefix(behind).unwrap();
+                    let (len, behind) = behind.split_first_chunk().unwrap();
+                    rest = tape.read_counters(behind, usize::try_from(u32::from_le_bytes(*len)).unwrap());
                     continue;
                 }
                 len => usize::try_from(len).unwrap(),
@@ -96,6 +104,13 @@ impl Tape {
             rest = &behind[len..];
         }
         tape
+    }
+
+    /// Answers with what is behind them.
+    fn read_counters<'b>(&mut self, bytes: &'b [u8], len: usize) -> &'b [u8] {
+        let (counters, behind) = bytes.split_at(len);
+        self.counters.as_mut_bytes()[..len].copy_from_slice(counters);
+        behind
     }
 
     /// The bytes of the file.
@@ -108,6 +123,7 @@ impl Tape {
             bytes.extend(record);
         }
         bytes.extend(COUNTERS.to_le_bytes());
+        bytes.extend(u32::try_from(size_of::<Counters>()).unwrap().to_le_bytes());
         bytes.extend(self.counters.as_bytes());
         bytes
     }

@@ -9,8 +9,8 @@ use crate::fuzz::btf_seed;
 use crate::step;
 use crate::workspace;
 
-/// In a recording, the length that announces the counters.
-const COUNTERS: u32 = u32::MAX;
+/// In a recording, the lengths from here on announce counters.
+const COUNTERS: u32 = u32::MAX - 1;
 
 /// Paths of containers in the ways of the runtimes; `ID` stands for an id.
 const CGROUPS: &[&str] = &[
@@ -81,7 +81,7 @@ fn records_of(body: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let (len, behind) = rest.split_first_chunk::<4>()?;
         let len = u32::from_le_bytes(*len);
-        if len == COUNTERS {
+        if len >= COUNTERS {
             return None;
         }
         let (record, behind) = behind.split_at_checked(usize::try_from(len).ok()?)?;

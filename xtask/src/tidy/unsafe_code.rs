@@ -17,6 +17,7 @@ const ROOMS: &[(&str, Room)] = &[
     ("collector-ebpf/src/kernel/", Room::Any),
     ("collector-ebpf/src/emit.rs", Room::Any),
     ("collector-ebpf/src/maps.rs", Room::Any),
+    ("collector-ebpf/src/maps/", Room::Any),
     ("collector-ebpf/src/main.rs", Room::Any),
     ("collector-ebpf/src/probes/", Room::Attributes),
     ("collector/src/load/", Room::Any),

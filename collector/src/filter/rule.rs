@@ -1,0 +1,162 @@
+//! A rule, as users write it: `KEY=VALUE`.
+
+use std::{fmt, str::FromStr};
+
+use collector_common::COMM_LEN;
+
+use super::path::{PathRule, PathRuleError};
+
+/// What a process is left out or kept by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// `uid=NUMBER`: the effective user, `process.user.id` of its events.
+    Uid(u32),
+    /// `cgroup=PATH` or `cgroup=ID`: its cgroup of version 2, or one below it.
+    Cgroup(CgroupRule),
+    /// `comm=NAME`: its name, `process.comm`.
+    Comm(Comm),
+    /// `image=PATH`: what it runs, `process.executable`.
+    Image(PathRule),
+    /// `parent=PATH`: what its parent runs, `process.parent.executable`. Not by the parent's name: any process may give
+    /// itself any name.
+    Parent(PathRule),
+}
+
+/// A cgroup and what is below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CgroupRule {
+    /// By its path, as often as it is made: `process.cgroup.path`.
+    Path(PathRule),
+    /// By its id, for as long as it is there: `process.cgroup.id`.
+    Id(u64),
+}
+
+/// A name of a process, with zeros behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Comm(pub [u8; COMM_LEN]);
+
+/// A word that is no rule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RuleError {
+    /// It has no key, or none that is known.
+    #[error(
+        "{word:?} is no rule; a rule is uid=NUMBER, cgroup=PATH, cgroup=ID, comm=NAME, image=PATH or parent=PATH"
+    )]
+    Key {
+        /// The word.
+        word: String,
+    },
+    /// A user that is no number.
+    #[error("uid={value} has no number of a user; `id -u NAME` tells it")]
+    Uid {
+        /// What stands in its place.
+        value: String,
+    },
+    /// A name that no process can have.
+    #[error("comm={value} is a name of {} bytes, and the kernel keeps 1 to 15; a longer one is cut: `ps -o comm` shows it", .value.len())]
+    Comm {
+        /// The name.
+        value: String,
+    },
+    /// A path that is none.
+    #[error(transparent)]
+    Path(#[from] PathRuleError),
+}
+
+impl FromStr for Rule {
+    type Err = RuleError;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        let unknown = || RuleError::Key { word: word.to_owned() };
+        let (key, value) = word.split_once('=').ok_or_else(unknown)?;
+        match key {
+            "uid" => value.parse().map(Self::Uid).map_err(|_| RuleError::Uid { value: value.to_owned() }),
+            "cgroup" => match value.parse() {
+                Ok(id) => Ok(Self::Cgroup(CgroupRule::Id(id))),
+                Err(_) => Ok(Self::Cgroup(CgroupRule::Path(value.parse()?))),
+            },
+            "comm" => Comm::new(value).map(Self::Comm),
+            "image" => Ok(Self::Image(value.parse()?)),
+            "parent" => Ok(Self::Parent(value.parse()?)),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+impl Comm {
+    fn new(name: &str) -> Result<Self, RuleError> {
+        let mut comm = [0; COMM_LEN];
+        // The last byte is for the NUL.
+        if name.is_empty() || name.len() >= COMM_LEN || name.contains('\0') {
+            return Err(RuleError::Comm { value: name.to_owned() });
+        }
+        comm.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
+        Ok(Self(comm))
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uid(uid) => write!(f, "uid={uid}"),
+            Self::Cgroup(CgroupRule::Path(path)) => write!(f, "cgroup={path}"),
+            Self::Cgroup(CgroupRule::Id(id)) => write!(f, "cgroup={id}"),
+            Self::Comm(Comm(comm)) => {
+                let name = crate::text::until_nul(comm);
+                write!(f, "comm={}", String::from_utf8_lossy(name))
+            }
+            Self::Image(path) => write!(f, "image={path}"),
+            Self::Parent(path) => write!(f, "parent={path}"),
+        }
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Rule {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        word.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CgroupRule, Rule, RuleError};
+
+    #[track_caller]
+    fn check(word: &str, shown: &str) {
+        assert_eq!(word.parse::<Rule>().unwrap().to_string(), shown);
+    }
+
+    #[track_caller]
+    fn refused(word: &str, words: &[&str]) {
+        let told = word.parse::<Rule>().unwrap_err().to_string();
+        assert!(words.iter().all(|word| told.contains(word)), "{told}");
+    }
+
+    #[test]
+    fn each_key_has_its_values() {
+        check("uid=1000", "uid=1000");
+        check("cgroup=/system.slice/", "cgroup=/system.slice");
+        check("comm=a=b c", "comm=a=b c");
+        check("image=/usr/lib/jvm", "image=/usr/lib/jvm");
+        check("parent=/usr/bin/make*", "parent=/usr/bin/make*");
+        assert_eq!("cgroup=4242".parse(), Ok(Rule::Cgroup(CgroupRule::Id(4242))));
+    }
+
+    #[test]
+    fn what_is_no_rule_is_told_what_rules_are() {
+        refused("uid", &["\"uid\" is no rule", "uid=NUMBER", "parent=PATH"]);
+        refused("user=root", &["\"user=root\" is no rule"]);
+        refused("uid=root", &["uid=root", "id -u NAME"]);
+        refused("uid=-1", &["uid=-1"]);
+        refused("image=ls", &["\"ls\" does not begin with /"]);
+        refused("cgroup=system.slice", &["\"system.slice\" does not begin with /"]);
+    }
+
+    #[test]
+    fn a_name_that_the_kernel_would_cut_is_refused() {
+        assert!("comm=fifteen-bytes-x".parse::<Rule>().is_ok());
+        assert!(matches!("comm=sixteen-bytes-xx".parse::<Rule>(), Err(RuleError::Comm { .. })));
+        assert!(matches!("comm=".parse::<Rule>(), Err(RuleError::Comm { .. })));
+    }
+}

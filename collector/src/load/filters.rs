@@ -1,0 +1,236 @@
+//! Hands the rules of a [`Filter`] to the programs: switches as read-only data, and a map for each key.
+//!
+//! Rules on paths of images and cgroups are tries, which the kernel side asks with a path of any length at the cost of one
+//! look-up. A cgroup's path is asked once, when it is made; for those that are there already, and for the images of
+//! processes that run already, it is asked here.
+
+use std::{
+    borrow::BorrowMut,
+    collections::BTreeMap,
+    fs, io,
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
+    path::{Path, PathBuf},
+};
+
+use aya::{
+    Ebpf, Pod,
+    maps::{HashMap, Map, MapData, MapError, lpm_trie},
+};
+use collector_common::{
+    Filters, LIMITED_IMAGES_MAX, PID_LIMIT, PIDS_IN_A_PAGE, RULE_PATH_MAX, RULED_CGROUPS_MAX,
+    RULED_PROCESSES_MAX,
+};
+
+use super::LoadError;
+use crate::filter::{CgroupRule, Filter, PathRule, Rule, trie};
+
+const UIDS: &str = "UIDS";
+const COMMS: &str = "COMMS";
+const PATHS: &str = "PATHS";
+const CGROUP_PATHS: &str = "CGROUP_PATHS";
+const CGROUPS: &str = "CGROUPS";
+const FOUND: &str = "FOUND";
+
+/// Which keys have rules, and the limit.
+pub(super) fn switches(filter: &Filter) -> Filters {
+    let mut switches = Filters::OFF;
+    for (rule, bit) in filter.rules() {
+        *match rule {
+            Rule::Uid(_) => &mut switches.uids,
+            Rule::Cgroup(_) => &mut switches.cgroups,
+            Rule::Comm(_) => &mut switches.comms,
+            Rule::Image(_) => &mut switches.images,
+            Rule::Parent(_) => &mut switches.parents,
+        } |= bit;
+    }
+    if let Some(limit) = &filter.exec_limit {
+        (switches.limit_interval_ns, switches.limit_slack_ns) = (limit.interval_ns(), limit.slack_ns());
+    }
+    switches.any = u32::from(!filter.is_off());
+    switches
+}
+
+/// How many entries each map has room for; one where it is not used.
+pub(super) fn sizes(filter: &Filter) -> [(&'static str, u32); 8] {
+    let on = |used: bool, entries: u32| if used { entries.max(1) } else { 1 };
+    let rules = u32::try_from(filter.rules().count()).unwrap_or(u32::MAX);
+    let has_images = filter.image_rules().next().is_some();
+    let pages = PID_LIMIT.div_ceil(u32::try_from(PIDS_IN_A_PAGE).unwrap_or(1));
+    [
+        (UIDS, on(true, rules)),
+        (COMMS, on(true, rules)),
+        (PATHS, on(true, rules)),
+        (CGROUP_PATHS, on(true, rules)),
+        (CGROUPS, on(has_cgroups(filter), RULED_CGROUPS_MAX)),
+        (FOUND, on(has_images, RULED_PROCESSES_MAX)),
+        ("STATES", on(!filter.is_off(), pages)),
+        ("DUE", on(filter.exec_limit.is_some(), LIMITED_IMAGES_MAX)),
+    ]
+}
+
+/// Whether there are rules on cgroups.
+pub(super) fn has_cgroups(filter: &Filter) -> bool {
+    filter.cgroup_rules().next().is_some()
+}
+
+/// Fills in what is known before any program runs.
+pub(super) fn fill(ebpf: &mut Ebpf, filter: &Filter) -> Result<(), LoadError> {
+    let (mut uids, mut comms) = (BTreeMap::<u32, u32>::new(), BTreeMap::new());
+    for (rule, bit) in filter.rules() {
+        match rule {
+            Rule::Uid(uid) => *uids.entry(*uid).or_default() |= bit,
+            Rule::Comm(comm) => *comms.entry(comm.0).or_default() |= bit,
+            // Below, as tries, and where the cgroups and processes are looked through.
+            Rule::Cgroup(_) | Rule::Image(_) | Rule::Parent(_) => {}
+        }
+    }
+    insert(ebpf, UIDS, uids)?;
+    insert(ebpf, COMMS, comms)?;
+    insert_paths(ebpf, PATHS, trie(filter.image_rules()))?;
+    insert_paths(ebpf, CGROUP_PATHS, trie(cgroup_paths(filter)))
+}
+
+/// Notes the cgroups that are there already. The hook for those that are made must be attached.
+pub(super) fn note_cgroups(ebpf: &mut Ebpf, filter: &Filter, mount: &Path) -> Result<(), LoadError> {
+    let failed = |source: io::Error| LoadError::Cgroup { reason: source.to_string() };
+    let mut noted = BTreeMap::new();
+    // Directories to look through, and the rules on them.
+    let mut waiting = vec![(mount.to_owned(), bits_of_cgroup(filter, mount, mount, 0).map_err(failed)?)];
+    while let Some((directory, (id, bits))) = waiting.pop() {
+        if bits != 0 {
+            noted.insert(id, bits);
+        }
+        waiting.extend(below(&directory).into_iter().filter_map(|below| {
+            // One that is gone by now has nothing in it.
+            let found = bits_of_cgroup(filter, mount, &below, bits).ok()?;
+            Some((below, found))
+        }));
+    }
+    for (rule, _) in filter.cgroup_rules() {
+        match rule {
+            CgroupRule::Id(id) if !noted.contains_key(id) => return Err(LoadError::NoCgroupId { id: *id }),
+            CgroupRule::Id(_) | CgroupRule::Path(_) => {}
+        }
+    }
+    insert(ebpf, CGROUPS, noted)
+}
+
+/// Notes what the paths of images say of processes that run already: their ids, and what each runs. The hooks for
+/// processes must be attached: what those find out of a process, or of another one that has its id by now, goes before.
+pub(super) fn note_running(
+    ebpf: &mut Ebpf,
+    filter: &Filter,
+    running: impl Iterator<Item = (u32, Vec<u8>)>,
+) -> Result<(), LoadError> {
+    if filter.image_rules().next().is_none() {
+        return Ok(());
+    }
+    let noted = running.filter_map(|(tgid, path)| {
+        let matching = filter.image_rules().filter(|(rule, _)| rule.matches(&path));
+        let bits = matching.fold(0, |all, (_, bits)| all | bits);
+        (bits != 0).then_some((tgid, bits))
+    });
+    insert(ebpf, FOUND, noted)
+}
+
+fn cgroup_paths(filter: &Filter) -> impl Iterator<Item = (&PathRule, u32)> {
+    filter.cgroup_rules().filter_map(|(rule, bit)| match rule {
+        CgroupRule::Path(path) => Some((path, bit)),
+        CgroupRule::Id(_) => None,
+    })
+}
+
+/// The id of a cgroup, and the rules on it: those on its path and its id, and those on the one above.
+fn bits_of_cgroup(filter: &Filter, mount: &Path, directory: &Path, above: u32) -> io::Result<(u64, u32)> {
+    // The inode number is the id: kernels of 64 bits have both in one.
+    let id = fs::metadata(directory)?.ino();
+    let path = directory.strip_prefix(mount).unwrap_or(directory).as_os_str().as_bytes();
+    let path = [b"/", path].concat();
+    let matches = |rule: &CgroupRule| match rule {
+        CgroupRule::Path(rule) => rule.matches(&path),
+        CgroupRule::Id(ruled) => *ruled == id,
+    };
+    let matching = filter.cgroup_rules().filter(|(rule, _)| matches(rule));
+    Ok((id, matching.fold(above, |all, (_, bits)| all | bits)))
+}
+
+fn below(directory: &Path) -> Vec<PathBuf> {
+    // One that is gone by now has nothing below it.
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
+        .collect()
+}
+
+fn insert<K: Pod>(
+    ebpf: &mut Ebpf,
+    map: &'static str,
+    entries: impl IntoIterator<Item = (K, u32)>,
+) -> Result<(), LoadError> {
+    let failed = |source| LoadError::Map { map, source };
+    let mut into: HashMap<_, K, u32> = open(ebpf, map)?.try_into().map_err(failed)?;
+    entries.into_iter().try_for_each(|(key, bits)| into.insert(key, bits, 0)).map_err(failed)
+}
+
+fn insert_paths(ebpf: &mut Ebpf, map: &'static str, paths: BTreeMap<Vec<u8>, u32>) -> Result<(), LoadError> {
+    let failed = |source| LoadError::Map { map, source };
+    let mut into: lpm_trie::LpmTrie<_, [u8; RULE_PATH_MAX], u32> =
+        open(ebpf, map)?.try_into().map_err(failed)?;
+    paths.iter().try_for_each(|(path, bits)| insert_path(&mut into, path, *bits)).map_err(failed)
+}
+
+fn insert_path<T: BorrowMut<MapData>>(
+    into: &mut lpm_trie::LpmTrie<T, [u8; RULE_PATH_MAX], u32>,
+    path: &[u8],
+    bits: u32,
+) -> Result<(), MapError> {
+    let mut bytes = [0; RULE_PATH_MAX];
+    bytes.iter_mut().zip(path).for_each(|(to, from)| *to = *from);
+    let len = u32::try_from(path.len()).unwrap_or(u32::MAX);
+    into.insert(&lpm_trie::Key::new(len.saturating_mul(8), bytes), bits, 0)
+}
+
+fn open<'e>(ebpf: &'e mut Ebpf, map: &'static str) -> Result<&'e mut Map, LoadError> {
+    ebpf.map_mut(map).ok_or(LoadError::NoMap { map })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use collector_common::{EXCLUDE, Filters, ONLY};
+
+    use super::{bits_of_cgroup, sizes, switches};
+    use crate::filter::Filter;
+
+    fn filter(text: &str) -> Filter {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn no_filter_switches_nothing_on_and_takes_no_room() {
+        assert_eq!(switches(&Filter::OFF), Filters::OFF);
+        assert!(sizes(&Filter::OFF).iter().all(|(_, entries)| *entries == 1));
+    }
+
+    #[test]
+    fn each_key_has_the_bits_of_its_rules() {
+        let filter = filter("exclude = [\"uid=0\", \"image=/a\"]\nonly = [\"uid=1\", \"parent=/b\"]");
+        let expected =
+            Filters { any: 1, uids: EXCLUDE | ONLY, images: EXCLUDE, parents: ONLY, ..Filters::OFF };
+        assert_eq!(switches(&filter), expected);
+    }
+
+    #[test]
+    fn a_cgroup_has_the_rules_on_its_path_and_those_of_the_one_above() {
+        let mount = tempfile::tempdir().unwrap();
+        let below = mount.path().join("a.slice/b.service");
+        fs::create_dir_all(&below).unwrap();
+        let bits = |text: &str, above| bits_of_cgroup(&filter(text), mount.path(), &below, above).unwrap().1;
+        assert_eq!(bits("exclude = [\"cgroup=/a.slice\"]", 0), EXCLUDE);
+        assert_eq!(bits("exclude = [\"cgroup=/a\"]", 0), 0);
+        assert_eq!(bits("exclude = [\"cgroup=/a*\"]\nonly = [\"cgroup=/\"]", 0), EXCLUDE | ONLY);
+        assert_eq!(bits("", ONLY), ONLY);
+    }
+}
