@@ -382,6 +382,7 @@ impl Config {
             ancestors: self.processes.ancestors,
             redactor: Redactor::new(self.redaction.mode, &self.redaction.names, &self.redaction.allow),
             actions: self.actions(),
+            filter: self.filter.clone(),
         }
     }
 

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     clock::boottime_ns,
     event::{self, Action, Event, Shared, Timestamp},
+    filter::Facts,
     known::{Known, Reason},
     process::{KernelTimeNs, ProcessKey, Tgid},
     procfs::{ProcessDir, StartTicks},
@@ -202,7 +203,10 @@ impl Enricher {
         if !self.wants(Action::Snapshot) {
             return None;
         }
-        Some(self.snapshot(found, now))
+        let snapshot = self.snapshot(found, now);
+        let process = snapshot.event.process.as_deref();
+        let left_out = process.is_some_and(|process| self.options.filter.leaves_out(&facts(process)));
+        (!left_out).then_some(snapshot)
     }
 
     /// One process as /proc has it now, for an enricher that takes in no records: with a zombie's and a kernel task's gaps.
@@ -219,6 +223,19 @@ impl Enricher {
         self.describe(&mut draft, &Ok(found), &state, now);
         super::add_env(&mut draft.event, &env);
         draft
+    }
+}
+
+/// What rules are about, as the event has it.
+fn facts(process: &event::Process) -> Facts<'_> {
+    let cgroup = process.cgroup.as_ref().and_then(|cgroup| Some((cgroup.id?, cgroup.path.as_deref()?)));
+    let parent = process.parent.as_ref().and_then(|parent| parent.executable.as_deref());
+    Facts {
+        uid: process.user.as_ref().and_then(|user| user.id.as_ref()?.parse().ok()),
+        comm: process.comm.as_deref(),
+        cgroup,
+        image: process.executable.as_deref(),
+        parent,
     }
 }
 

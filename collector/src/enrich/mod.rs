@@ -41,6 +41,7 @@ use crate::{
     clock::WallClock,
     decode::{Exec, Record},
     event::{self, Action, Event, ExecId, Shared},
+    filter::Filter,
     known::{Known, Reason},
     machine::Machine,
     process::{KernelTimeNs, Limits, ProcessKey, Table, TableCounters, entity_id},
@@ -62,6 +63,8 @@ pub struct Options {
     pub redactor: Redactor,
     /// The actions that become events; the table learns of all.
     pub actions: BTreeSet<Action>,
+    /// For processes that no record tells of.
+    pub filter: Filter,
 }
 
 /// An event that may yet lack its digests.

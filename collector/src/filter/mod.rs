@@ -5,6 +5,8 @@ mod limit;
 mod path;
 mod rule;
 
+use std::mem::discriminant;
+
 use collector_common::{EXCLUDE, ONLY, PARENT_SHIFT};
 use serde::Deserialize;
 
@@ -14,6 +16,21 @@ pub use self::{
     path::{PathRule, PathRuleError},
     rule::{CgroupRule, Comm, Rule, RuleError},
 };
+
+/// What rules are about, of a process that the agent found by itself. What is not known matches no rule.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts<'p> {
+    /// The effective user.
+    pub uid: Option<u32>,
+    /// Its name.
+    pub comm: Option<&'p str>,
+    /// Id and path of its cgroup.
+    pub cgroup: Option<(u64, &'p str)>,
+    /// The path of what it runs.
+    pub image: Option<&'p str>,
+    /// The path of what its parent runs.
+    pub parent: Option<&'p str>,
+}
 
 /// `[filter]`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -35,6 +52,18 @@ impl Filter {
     #[must_use]
     pub fn is_off(&self) -> bool {
         *self == Self::OFF
+    }
+
+    /// Whether a rule leaves out a process that no record tells of, where the kernel side has judged nothing. The only
+    /// difference to what it would say: a rule on the id of a cgroup does not match those below it.
+    #[must_use]
+    pub fn leaves_out(&self, facts: &Facts<'_>) -> bool {
+        // Rules of one key add up, and of each key that there is one must match.
+        let missed = |rule: &Rule| {
+            let of_key = self.only.iter().filter(|other| discriminant(*other) == discriminant(rule));
+            !of_key.clone().any(|rule| rule.matches(facts))
+        };
+        self.exclude.iter().any(|rule| rule.matches(facts)) || self.only.iter().any(missed)
     }
 
     /// Each rule and the limit, as a user may write it: `exclude uid=1000`.
@@ -72,7 +101,35 @@ impl Filter {
 
 #[cfg(test)]
 mod tests {
-    use super::Filter;
+    use super::{Facts, Filter};
+
+    #[track_caller]
+    fn check(text: &str, left_out: bool) {
+        let facts = Facts {
+            uid: Some(1000),
+            comm: Some("sh"),
+            cgroup: Some((7, "/a/b")),
+            image: Some("/usr/bin/dash"),
+            parent: None,
+        };
+        assert_eq!(toml::from_str::<Filter>(text).unwrap().leaves_out(&facts), left_out, "{text}");
+    }
+
+    #[test]
+    fn rules_of_one_key_add_up_and_each_key_must_keep() {
+        check("", false);
+        check("exclude = [\"uid=0\", \"comm=sh\"]", true);
+        check("exclude = [\"uid=0\", \"comm=bash\", \"cgroup=8\"]", false);
+        check("only = [\"uid=0\", \"uid=1000\", \"cgroup=/a\"]", false);
+        check("only = [\"uid=1000\", \"image=/usr/sbin\"]", true);
+        check("only = [\"uid=1000\"]\nexclude = [\"cgroup=7\"]", true);
+    }
+
+    #[test]
+    fn what_is_not_known_matches_no_rule() {
+        check("exclude = [\"parent=/\"]", false);
+        check("only = [\"parent=/\"]", true);
+    }
 
     #[test]
     fn rules_are_told_as_they_are_written() {

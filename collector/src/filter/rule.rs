@@ -4,7 +4,11 @@ use std::{fmt, str::FromStr};
 
 use collector_common::COMM_LEN;
 
-use super::path::{PathRule, PathRuleError};
+use super::{
+    Facts,
+    path::{PathRule, PathRuleError},
+};
+use crate::text::until_nul;
 
 /// What a process is left out or kept by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +67,21 @@ pub enum RuleError {
     Path(#[from] PathRuleError),
 }
 
+impl Rule {
+    pub(super) fn matches(&self, facts: &Facts<'_>) -> bool {
+        let matches =
+            |rule: &PathRule, path: Option<&str>| path.is_some_and(|path| rule.matches(path.as_bytes()));
+        match self {
+            Self::Uid(uid) => facts.uid == Some(*uid),
+            Self::Comm(comm) => facts.comm.is_some_and(|name| name.as_bytes() == until_nul(&comm.0)),
+            Self::Cgroup(CgroupRule::Id(id)) => facts.cgroup.is_some_and(|(of, _)| of == *id),
+            Self::Cgroup(CgroupRule::Path(rule)) => matches(rule, facts.cgroup.map(|(_, path)| path)),
+            Self::Image(rule) => matches(rule, facts.image),
+            Self::Parent(rule) => matches(rule, facts.parent),
+        }
+    }
+}
+
 impl FromStr for Rule {
     type Err = RuleError;
 
@@ -102,7 +121,7 @@ impl fmt::Display for Rule {
             Self::Cgroup(CgroupRule::Path(path)) => write!(f, "cgroup={path}"),
             Self::Cgroup(CgroupRule::Id(id)) => write!(f, "cgroup={id}"),
             Self::Comm(Comm(comm)) => {
-                let name = crate::text::until_nul(comm);
+                let name = until_nul(comm);
                 write!(f, "comm={}", String::from_utf8_lossy(name))
             }
             Self::Image(path) => write!(f, "image={path}"),

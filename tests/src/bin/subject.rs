@@ -9,6 +9,7 @@
 //! | `exec PATH ARG…` | execve(2) with no environment; answers only where that fails |
 //! | `exec-in-thread PATH ARG…` | the same by a thread that is not the leader |
 //! | `chdir DIRECTORY` | chdir(2) |
+//! | `become USER` | setresuid(2) |
 //! | `leader-leaves` | the leader's thread ends, and another one takes the commands that follow |
 //! | `thread-exit CODE` | exit(2) of this thread alone |
 //! | `connect PROTOCOL ADDRESS WORD…` | see [`Connect`] |
@@ -66,6 +67,11 @@ fn take_commands() {
             }
             "chdir" => {
                 std::env::set_current_dir(rest).unwrap();
+                println!("changed");
+            }
+            "become" => {
+                let user = rustix::process::Uid::from_raw(rest.parse().unwrap());
+                rustix::thread::set_thread_res_uid(user, user, user).unwrap();
                 println!("changed");
             }
             "leader-leaves" => {

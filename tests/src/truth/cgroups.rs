@@ -43,13 +43,23 @@ impl ContainerCgroup {
     pub fn docker() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let unique = COUNT.fetch_add(1, Ordering::Relaxed);
+        Self::below(&format!("collector-test-{}-{unique}", process::id()))
+    }
+
+    /// The same, below a cgroup of this name.
+    pub fn below(name: &str) -> Self {
         let mount = mount().unwrap_or_else(|| panic!("no cgroup2 in /proc/self/mountinfo"));
-        let parent = mount.join(format!("collector-test-{}-{unique}", process::id()));
-        let container_id = super::files::hex(&sha256(format!("{}-{unique}", process::id()).as_bytes()));
+        let parent = mount.join(name);
+        let container_id = super::files::hex(&sha256(name.as_bytes()));
         let leaf = parent.join(format!("docker-{container_id}.scope"));
         fs::create_dir(&parent).unwrap_or_else(|error| panic!("cannot make {}: {error}", parent.display()));
         fs::create_dir(&leaf).unwrap_or_else(|error| panic!("cannot make {}: {error}", leaf.display()));
         Self { parent, leaf, container_id }
+    }
+
+    /// The id of the cgroup that it is below.
+    pub fn id_above(&self) -> u64 {
+        fs::metadata(&self.parent).unwrap().ino()
     }
 
     /// The file that a process writes `0` to in order to move in.
