@@ -81,6 +81,12 @@ mod tests {
     }
 
     #[test]
+    fn filters_need_a_restart() {
+        let config = config("filter.exclude = [\"uid=1000\"]");
+        assert_eq!(reloader().reload(&config).unwrap(), ["filter"]);
+    }
+
+    #[test]
     fn a_wrong_configuration_changes_nothing() {
         let reloader = reloader();
         assert!(reloader.reload(&config("queue.events = 0\nchecksums.algorithms = []")).is_err());

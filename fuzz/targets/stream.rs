@@ -16,6 +16,7 @@ use collector::{
         redact::{Mode, Redactor},
     },
     event::{Action, Host},
+    filter::Filter,
     machine::Machine,
     process::Limits,
     procfs::Proc,
@@ -47,6 +48,7 @@ fn options() -> Options {
         ancestors: 4,
         redactor: Redactor::new(Mode::Names, &names, &[]),
         actions: Action::ALL.iter().copied().collect(),
+        filter: Filter::OFF,
     }
 }
 

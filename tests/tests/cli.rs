@@ -85,6 +85,24 @@ fn an_unknown_output_is_refused_with_the_forms_of_outputs() {
 }
 
 #[test]
+fn a_wrong_rule_and_a_wrong_limit_are_refused_with_what_they_may_be() {
+    refused(&run(&["run", "--exclude", "user=root"]), 2, &["user=root", "uid=NUMBER", "cgroup=PATH"]);
+    refused(&run(&["run", "--only", "uid=root"]), 2, &["uid=root", "id -u NAME"]);
+    refused(&run(&["run", "--only", "image=java"]), 2, &["\"java\"", "whole path"]);
+    refused(&run(&["run", "--exclude", "comm=a-name-of-16byte"]), 2, &["16 bytes", "1 to 15"]);
+    refused(&run(&["run", "--exec-limit", "100"]), 2, &["\"100\"", "COUNT/s", "100/s:200"]);
+}
+
+#[test]
+fn a_wrong_rule_in_the_configuration_is_refused_with_line_and_column() {
+    refused_configuration(
+        "[filter]\nexclude = [\n  \"uid=0\",\n  \"pid=1\",\n]\n",
+        &["line 2", "column 11", "\"pid=1\" is no rule"],
+    );
+    refused_configuration("[filter]\nexec_limit = \"0/s\"\n", &["line 2", "0/s", "from 1 up"]);
+}
+
+#[test]
 fn an_output_that_cannot_be_written_is_named() {
     let ran = run(&["run", "--output", "file:/nonexistent/events.jsonl"]);
     // Where privileges are missing, that may be found first.
@@ -149,7 +167,20 @@ fn its_help_teaches_the_commands() {
 fn the_help_of_run_teaches_its_flags_and_exit_codes() {
     let ran = run(&["run", "--help"]);
     assert_eq!(ran.code, Some(0));
-    for word in ["--event", "--output", "--format", "--snapshot", "--config", "file:", "compact", "exec"] {
+    for word in [
+        "--event",
+        "--output",
+        "--format",
+        "--snapshot",
+        "--config",
+        "--exclude",
+        "--only",
+        "--exec-limit",
+        "cgroup=PATH",
+        "file:",
+        "compact",
+        "exec",
+    ] {
         assert!(ran.stdout.contains(word), "{word} is not in {}", ran.stdout);
     }
 }

@@ -117,6 +117,7 @@ impl Run {
             kernel: None,
             hooks: Vec::new(),
             degraded: BTreeMap::new(),
+            filters: Vec::new(),
         };
         self.pipeline.run(agent, 1);
         self.lines.load(Ordering::Relaxed)

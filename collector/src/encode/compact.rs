@@ -5,7 +5,7 @@ use std::{
     io::Write as _,
 };
 
-use crate::event::{Action, CountersOf, Endpoint, Event, Outcome, Process};
+use crate::event::{Action, Agent, CountersOf, Endpoint, Event, Outcome, Process};
 
 /// Where the time of day stands in RFC 3339, to the millisecond.
 const TIME_OF_DAY: std::ops::Range<usize> = 11..23;
@@ -98,21 +98,22 @@ fn fact(event: &Event) -> String {
             let action = loss.action.map_or("records", Action::name);
             format!("{} × {action}: {}", loss.count, debug_name(loss.reason))
         }),
-        Action::AgentStart => event.agent.as_ref().map_or_else(String::new, |agent| {
-            let degraded: Vec<_> = agent.degraded.keys().map(String::as_str).collect();
-            let without = if degraded.is_empty() {
-                String::new()
-            } else {
-                format!(", without {}", degraded.join(", "))
-            };
-            format!("collector {}, {} hooks{without}", agent.version, agent.hooks.len())
-        }),
+        Action::AgentStart => event.agent.as_deref().map(started).unwrap_or_default(),
         Action::AgentStop => event.counters.as_ref().map_or_else(String::new, |counters| {
             let sum = |one: fn(&CountersOf) -> u64| counters.values().map(one).fold(0, u64::saturating_add);
             let (written, lost) = (sum(|of| of.written), sum(|of| of.lost));
             format!("{written} written, {lost} lost")
         }),
     }
+}
+
+fn started(agent: &Agent) -> String {
+    let list = |word: &str, names: Vec<&str>| {
+        if names.is_empty() { String::new() } else { format!(", {word} {}", names.join(", ")) }
+    };
+    let without = list("without", agent.degraded.keys().map(String::as_str).collect());
+    let filters = list("with filters:", agent.filters.iter().map(String::as_str).collect());
+    format!("collector {}, {} hooks{without}{filters}", agent.version, agent.hooks.len())
 }
 
 fn debug_name(reason: impl serde::Serialize) -> String {
@@ -187,8 +188,10 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::encode;
-    use crate::event::{Action, CountersOf, Event, Exit, Parent, Process, Shared, Timestamp};
+    use super::{encode, started};
+    use crate::event::{
+        Action, Agent, AgentKind, CountersOf, Event, Exit, Parent, Process, Shared, Timestamp,
+    };
 
     #[track_caller]
     fn check(process: Process, action: Action, expected: &str) {
@@ -227,6 +230,22 @@ mod tests {
             process,
             Action::Exit,
             "12:34:56.789 exit                 7 ← 1       ?        sh               SIGKILL after 42 ms",
+        );
+    }
+
+    #[test]
+    fn a_start_names_what_is_missing_and_the_filters() {
+        let agent = Agent {
+            kind: AgentKind::Collector,
+            version: "1.0".into(),
+            kernel: None,
+            hooks: vec!["sock_ops".to_owned()],
+            degraded: [("subreapers".to_owned(), "no field".to_owned())].into(),
+            filters: vec!["exclude uid=0".to_owned(), "only comm=sh".to_owned()],
+        };
+        assert_eq!(
+            started(&agent),
+            "collector 1.0, 1 hooks, without subreapers, with filters: exclude uid=0, only comm=sh"
         );
     }
 

@@ -86,8 +86,8 @@ pub(super) fn fill(ebpf: &mut Ebpf, filter: &Filter) -> Result<(), LoadError> {
     }
     insert(ebpf, UIDS, uids)?;
     insert(ebpf, COMMS, comms)?;
-    insert_paths(ebpf, PATHS, trie(filter.image_rules()))?;
-    insert_paths(ebpf, CGROUP_PATHS, trie(cgroup_paths(filter)))
+    insert_paths(ebpf, PATHS, &trie(filter.image_rules()))?;
+    insert_paths(ebpf, CGROUP_PATHS, &trie(cgroup_paths(filter)))
 }
 
 /// Notes the cgroups that are there already. The hook for those that are made must be attached.
@@ -173,7 +173,7 @@ fn insert<K: Pod>(
     entries.into_iter().try_for_each(|(key, bits)| into.insert(key, bits, 0)).map_err(failed)
 }
 
-fn insert_paths(ebpf: &mut Ebpf, map: &'static str, paths: BTreeMap<Vec<u8>, u32>) -> Result<(), LoadError> {
+fn insert_paths(ebpf: &mut Ebpf, map: &'static str, paths: &BTreeMap<Vec<u8>, u32>) -> Result<(), LoadError> {
     let failed = |source| LoadError::Map { map, source };
     let mut into: lpm_trie::LpmTrie<_, [u8; RULE_PATH_MAX], u32> =
         open(ebpf, map)?.try_into().map_err(failed)?;

@@ -50,15 +50,15 @@ impl Machine {
         Plan::of(&self.path(name))
     }
 
-    /// A process of this image as a child of the shell: what is told to the shell reaches it. Its own id is what the shell
-    /// says first.
+    /// A process of this image as a child of the shell: what is told to the shell reaches it. The shell says its
+    /// id.
     pub(crate) fn plan_below_maker(&self, name: &str) -> Plan {
         let script = "exec 3<&0; \"$1\" <&3 & echo $!; wait";
         let args = [&*self.path("maker"), "-c", script, "sh", &self.path(name)];
         Plan { args: args.map(|arg| arg.as_bytes().to_vec()).to_vec(), ..self.plan("maker") }
     }
 
-    /// A directory that is on no disk but in cgroup version 2, and a plan that moves into what is below it.
+    /// A process of this image in what is below this cgroup.
     pub(crate) fn plan_in(&self, name: &str, cgroup: &ContainerCgroup) -> Plan {
         Plan { cgroup: Some(Arc::new(cgroup.procs())), ..self.plan(name) }
     }
@@ -81,11 +81,13 @@ pub(crate) fn end(mut child: Child) -> u32 {
     pid
 }
 
-/// The child of a shell, as [`Machine::plan_below_maker`] makes one: the shell, and the id of the child.
+/// Runs a plan of [`Machine::plan_below_maker`] until the child runs: the shell, and the child's id.
 pub(crate) fn spawn_below_maker(plan: &Plan) -> (Child, u32) {
     let mut maker = plan.spawn();
-    let child = maker.answer().parse().unwrap();
-    maker.ready();
+    // The shell's line and the child's, whoever is faster.
+    let said = [maker.answer(), maker.answer()];
+    assert!(said.iter().any(|line| line == "ready"), "{said:?}");
+    let child = said.iter().find_map(|line| line.parse().ok()).unwrap();
     (maker, child)
 }
 
