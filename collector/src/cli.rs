@@ -114,14 +114,15 @@ pub(crate) struct Run {
     /// Write a record of each process that runs already
     #[arg(long, env = "COLLECTOR_SNAPSHOT")]
     snapshot: bool,
-    #[command(flatten)]
-    filters: Filters,
     /// Bytes of the buffer between kernel and agent: a power of two
     #[arg(long, value_name = "BYTES", env = "COLLECTOR_RING_BYTES")]
     ring_bytes: Option<u32>,
     /// Write the raw records of the kernel to a new file as well, for collector replay. They have secrets as they were
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
+    // Last, as what follows it would stand under its heading.
+    #[command(flatten)]
+    filters: Filters,
 }
 
 /// What of it is told.

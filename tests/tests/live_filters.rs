@@ -16,7 +16,10 @@ use std::{
 };
 
 use collector_tests::{
-    agent::Agent, live::live_or_skip, truth::cgroups::ContainerCgroup, workload::spawn::Plan,
+    agent::Agent,
+    live::{live_or_skip, scaled},
+    truth::cgroups::ContainerCgroup,
+    workload::spawn::Plan,
 };
 use filters::{
     ALL, Machine, NONE, USER, cgroup_name, config, counter, end, lines, live, spawn_below_maker, stop,
@@ -204,12 +207,21 @@ fn what_ran_before_the_agent_is_judged_by_the_image_and_the_parent_that_it_has()
     noisy.ready();
     quiet.ready();
     let (maker, below) = spawn_below_maker(&machine.plan_below_maker("quiet"));
+    let mut other_maker = machine.plan("maker").spawn();
+    other_maker.tell("echo ready");
+    other_maker.ready();
     let agent = Agent::start(&["--snapshot", "--exclude", &of_noisy, "--exclude", &of_maker]);
     let (noisy, quiet, maker) = (end(noisy), end(quiet), end(maker));
+    // Made only now, by a parent of which neither fork nor exec was seen.
+    other_maker.tell(&format!("sh -c 'echo $$; exec {}'; exit", machine.path("quiet")));
+    let later = other_maker.answer().parse().unwrap();
+    other_maker.ready();
+    end(other_maker);
     let run = stop(agent);
-    let told = [noisy, quiet, maker, below].map(|pid| (run.of(pid, "snapshot").len(), lines(&run, pid)));
+    let told =
+        [noisy, quiet, maker, below, later].map(|pid| (run.of(pid, "snapshot").len(), lines(&run, pid)));
     // The maker itself makes no connect.
-    assert_eq!(told, [(0, NONE), (1, [0, 1, 1, 1]), (1, [0, 1, 0, 0]), (0, NONE)]);
+    assert_eq!(told, [(0, NONE), (1, [0, 1, 1, 1]), (1, [0, 1, 0, 0]), (0, NONE), (0, NONE)]);
 }
 
 /// Runs it, with nothing to read, to its end.
@@ -241,6 +253,36 @@ fn of_a_burst_over_the_limit_as_many_are_told_as_may_be_and_the_rest_is_counted_
         assert_eq!(counter(&run, &format!("{action}.limited")), 35 + 2, "{action}");
         assert_eq!(counter(&run, &format!("{action}.written")), 5 + 5, "{action}");
         assert_eq!(told_as_lost(&run, action, "filtered"), 35 + 2, "{action}");
+    }
+}
+
+#[test]
+fn of_an_image_that_two_parents_run_at_once_each_execution_is_told_or_counted() {
+    if !live_or_skip() {
+        return;
+    }
+    let machine = Machine::new();
+    let only = format!("image={}", machine.images.directory().display());
+    let agent = Agent::start(&["--event", "exec,exit", "--exec-limit", "1/h:50", "--only", &only]);
+    let path = machine.path("noisy");
+    let made: u64 = 2 * u64::from(scaled(300));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..made / 2 {
+                    run_once(&path);
+                }
+            });
+        }
+    });
+    let run = stop(agent);
+    for action in ["exec", "exit"] {
+        let (written, limited) =
+            (counter(&run, &format!("{action}.written")), counter(&run, &format!("{action}.limited")));
+        assert_eq!(written + limited, made, "{action}");
+        assert_eq!(told_as_lost(&run, action, "filtered"), limited, "{action}");
+        // Two at the same moment may count as one.
+        assert!((50..=100).contains(&written), "{action}: {written}");
     }
 }
 
