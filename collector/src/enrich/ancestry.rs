@@ -193,11 +193,16 @@ impl Enricher {
         if !process.leads_its_group().ok()? || !process.is_alive().ok()? {
             return None;
         }
+        let to_the_tick = ProcessKey { tgid, start: KernelTimeNs::from_ticks(process.start()) };
+        if self.table.ended_in_tick(to_the_tick) {
+            // Its exit is told a moment before /proc shows a zombie.
+            return None;
+        }
         // A child may have told the parent's start to the nanosecond, which /proc does not.
         let adopted = self.table.running().find(|(key, _)| key.tgid == tgid).map(|(key, _)| key.start);
         let told = adopted.or_else(|| self.table.named_absent(tgid));
         let told = told.filter(|start| start.to_ticks() == process.start());
-        let start = told.unwrap_or_else(|| KernelTimeNs::from_ticks(process.start()));
+        let start = told.unwrap_or(to_the_tick.start);
         let key = ProcessKey { tgid, start };
         let found = self.adopt(key).ok()?;
         if !self.wants(Action::Snapshot) {

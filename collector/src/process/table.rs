@@ -161,6 +161,14 @@ impl<I> Table<I> {
         self.ended_unknown.contains(&key) || self.get(key).is_some_and(Entry::has_ended)
     }
 
+    /// Whether the end was seen of a process that has this id and began in the same clock tick. Goes over all entries.
+    #[must_use]
+    pub fn ended_in_tick(&self, key: ProcessKey) -> bool {
+        let is_it = |other: &ProcessKey| other.to_the_tick() == key.to_the_tick();
+        let mut ended = self.entries.iter().filter(|(_, entry)| entry.has_ended()).map(|(key, _)| key);
+        ended.any(is_it) || self.ended_unknown.iter().any(is_it)
+    }
+
     /// Counts a process that a record named and that is not here.
     pub fn count_unknown(&mut self) {
         self.counters.unknown += 1;
@@ -466,6 +474,20 @@ mod tests {
         table.end_unseen(key(2), KernelTimeNs(1004));
         table.expire(KernelTimeNs(1003 + GRACE));
         assert_eq!((table.len(), table.counters().ended_unseen), (1, 2));
+    }
+
+    #[test]
+    fn an_end_is_found_by_the_clock_tick_of_the_start() {
+        let mut table = Table::new(Limits { entries: 100, grace_ns: GRACE });
+        let tick = 10_000_000;
+        for tgid in [2, 3] {
+            table.insert(ProcessKey::new(tgid, 7 * tick + 5), key(1), tgid);
+        }
+        table.end(ProcessKey::new(2, 7 * tick + 5), KernelTimeNs(8 * tick), key(1));
+        table.end(ProcessKey::new(4, 7 * tick + 5), KernelTimeNs(8 * tick), key(1));
+        let ended = |tgid, ticks: u64| table.ended_in_tick(ProcessKey::new(tgid, ticks * tick));
+        assert!(ended(2, 7) && ended(4, 7));
+        assert!(!ended(2, 8) && !ended(3, 7));
     }
 
     #[test]
