@@ -93,6 +93,27 @@ fn what_a_parent_starts_is_left_out_or_kept_alone_by_the_parent_s_image() {
 }
 
 #[test]
+fn a_fork_is_judged_by_the_image_that_it_runs_and_the_parent_that_it_has() {
+    if !live_or_skip() {
+        return;
+    }
+    let machine = Machine::new();
+    for rule in ["image", "parent"] {
+        let rule = format!("{rule}={}", machine.path("maker"));
+        let agent = Agent::start(&["--event", "fork,exec,exit", "--exclude", &rule]);
+        let (maker, child) = spawn_below_maker(&machine.plan_below_maker("noisy"));
+        let maker = end(maker);
+        let run = stop(agent);
+        // The maker's own fork runs the image of this test, and is its child.
+        assert_eq!(run.of(maker, "fork").len(), 1, "{rule}");
+        assert_eq!(run.of(child, "fork").len(), 0, "{rule}");
+        // By its exec the child has another image, and the same parent.
+        let told = usize::from(rule.starts_with("image"));
+        assert_eq!(lines(&run, child), [told, told, 0, 0], "{rule}");
+    }
+}
+
+#[test]
 fn a_cgroup_is_left_out_or_kept_alone_with_what_is_below_it_by_its_path_or_its_id() {
     if !live_or_skip() {
         return;
