@@ -26,6 +26,7 @@ pub mod signal;
 pub mod sinks;
 pub mod source;
 pub mod sys;
+mod syscall;
 pub mod text;
 pub mod wake;
 

@@ -5,10 +5,12 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use rustix::fs::{CWD, readlinkat_raw};
+use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::path::DecInt;
 use rustix::process::setpriority_process;
+
+use crate::syscall::readlinkat_raw;
 
 /// `FILEID_KERNFS` of include/linux/exportfs.h, Linux 5.5: the handle is the 64-bit id of a node.
 const FILEID_KERNFS: c_int = 0xfe;

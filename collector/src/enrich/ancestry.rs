@@ -29,6 +29,8 @@ pub(super) struct Above {
     missing: Vec<(Cow<'static, str>, Reason)>,
     /// How many there are, where the line does not have them all.
     full: Option<u64>,
+    /// Why it does not reach the first process.
+    end: Option<Reason>,
 }
 
 /// How many ancestors are counted beyond those that are told.
@@ -51,7 +53,10 @@ impl Enricher {
         // Afterwards it is in the table, if it can be found at all and there is room.
         written.parent = Some(match self.adopt(parent) {
             Ok(known) => fields.parent(parent, &known),
-            Err(reason) => fields.strange_parent(parent, self.clock.wall(parent.start.0), reason).into(),
+            Err(reason) => {
+                let start = (parent.start.0 != 0).then(|| self.clock.wall(parent.start.0));
+                fields.strange_parent(parent, start, reason).into()
+            }
         });
         let above = self.above(parent);
         let mut fields = Fields { capture: &mut event.capture, inherited: false };
@@ -72,8 +77,10 @@ impl Enricher {
             return kept;
         }
         let above = Rc::new(self.climb(parent));
-        // Of one that is longer than is told, the table does not say when its length changes.
-        if let Some(process) = process.filter(|_| above.full.is_none()) {
+        // Of one that is longer than is told, the table does not say when its length changes; and one that could not be read
+        // may be read the next time.
+        let lasts = above.full.is_none() && above.end.is_none_or(|reason| reason == Reason::Exited);
+        if let Some(process) = process.filter(|_| lasts) {
             process.shown.keep_above(self.table.lineage(), above.clone());
         }
         above
@@ -81,23 +88,19 @@ impl Enricher {
 
     /// Follows the parents.
     fn climb(&mut self, parent: ProcessKey) -> Above {
-        let (mut line, mut missing, mut full) = (Vec::new(), Vec::new(), None);
+        let (mut line, mut missing, mut full, mut end) = (Vec::new(), Vec::new(), None, None);
         let mut next = Some(parent);
         while let Some(ancestor) = next.filter(|ancestor| !ancestor.is_none()) {
             if line.len() == self.options.ancestors {
                 full = u64::try_from(self.depth(ancestor).saturating_add(line.len())).ok();
                 break;
             }
-            let _ = self.adopt(ancestor);
+            let reason = self.adopt(ancestor).err();
             let Some(process) = self.table.in_line(ancestor) else {
                 // Its own parent is not known either.
-                let unknown = event::Ancestor {
-                    pid: Some(ancestor.tgid.0),
-                    start: Some(self.clock.wall(ancestor.start.0)),
-                    ..event::Ancestor::default()
-                };
-                line.push(unknown.into());
-                missing.push(("process.ancestors".into(), Reason::Exited));
+                line.push(self.strange_ancestor(ancestor).into());
+                // Without a reason there was no room for it in the table.
+                end = Some(reason.unwrap_or(Reason::Exited));
                 break;
             };
             if let Known::Missing(reason) = process.image.executable {
@@ -106,7 +109,14 @@ impl Enricher {
             line.push(process.as_ancestor(ancestor));
             next = self.table.parent(ancestor);
         }
-        Above { line: line.into(), missing, full }
+        missing.extend(end.map(|reason| ("process.ancestors".into(), reason)));
+        Above { line: line.into(), missing, full, end }
+    }
+
+    /// One that is neither in the table nor in /proc. It may have been gone before anybody could tell when it began.
+    fn strange_ancestor(&self, key: ProcessKey) -> event::Ancestor {
+        let start = (key.start.0 != 0).then(|| self.clock.wall(key.start.0));
+        event::Ancestor { pid: Some(key.tgid.0), start, ..event::Ancestor::default() }
     }
 
     /// Ancestors from this one up, itself among them.
@@ -135,7 +145,7 @@ impl Enricher {
             return Ok(entry.process.clone());
         }
         self.table.count_unknown();
-        let mut task = open(&self.proc, key)
+        let (mut task, unread) = open(&self.proc, key)
             .and_then(|process| found::identity(&process, key))
             .map_err(image::reason)?;
         if task.namespaces.pid == 0 && task.vpid == key.tgid.0 {
@@ -148,7 +158,7 @@ impl Enricher {
         let image = self.found_in_proc(&task).0;
         let begin = Begin { task: &task, forker: None, begun_ns: key.start.0, cgroups: 0 };
         let process = self.insert(&begin, Rc::new(image));
-        let process = Rc::new(Process { adopted: true, ..(*process).clone() });
+        let process = Rc::new(Process { adopted: true, unread, ..(*process).clone() });
         if let Some(kept) = self.table.get_mut(key) {
             *kept = process.clone();
         }
@@ -257,11 +267,14 @@ impl Fields<'_> {
         process.as_parent(key)
     }
 
-    /// Of a parent that is neither in the table nor in /proc.
-    fn strange_parent(&mut self, key: ProcessKey, start: Timestamp, reason: Reason) -> event::Parent {
+    /// Of a parent that is neither in the table nor in /proc. Its start is not known where that was told by its id alone.
+    fn strange_parent(&mut self, key: ProcessKey, start: Option<Timestamp>, reason: Reason) -> event::Parent {
         for name in ["entity_id", "exec_id", "comm", "executable", "args"] {
             self.missing(format!("process.parent.{name}"), reason);
         }
-        event::Parent { pid: Some(key.tgid.0), start: Some(start), ..event::Parent::default() }
+        if start.is_none() {
+            self.missing("process.parent.start", reason);
+        }
+        event::Parent { pid: Some(key.tgid.0), start, ..event::Parent::default() }
     }
 }

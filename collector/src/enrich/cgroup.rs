@@ -8,10 +8,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{CWD, FsWord, Mode, OFlags, fstatfs, openat};
+use rustix::fs::{CWD, FsWord, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::sys::{open_by_kernfs_id, path_of};
+use crate::{
+    sys::{open_by_kernfs_id, path_of},
+    syscall::{fstatfs, openat},
+};
 
 /// Groups whose paths are kept. A node of Kubernetes has some hundreds; a host that starts a unit for each job has more,
 /// and then the oldest is asked for again.

@@ -5,7 +5,9 @@
 use collector_common::{COMM_LEN, Credentials, Namespaces, TaskIdentity, TaskState};
 use procfs::{FromRead as _, process::Status};
 
+use super::image::reason;
 use crate::{
+    known::Reason,
     process::ProcessKey,
     procfs::{Namespace, ProcFile, ProcessDir, ReadError, Stat},
 };
@@ -13,9 +15,20 @@ use crate::{
 /// Most bytes of stat and status that are read.
 const MAX: usize = 64 << 10;
 
+/// Namespaces of a process that could not be read, and why.
+pub(super) type Unread = Vec<(Namespace, Reason)>;
+
 /// What /proc tells of a process, in the kernel side's words. Its start is that of `key`, which is exact. The parent is
 /// told by its id alone: when it began stands elsewhere.
-pub(super) fn identity(process: &ProcessDir, key: ProcessKey) -> Result<TaskIdentity, ReadError> {
+pub(super) fn identity(process: &ProcessDir, key: ProcessKey) -> Result<(TaskIdentity, Unread), ReadError> {
+    let mut unread = Unread::new();
+    let mut inode = |namespace| {
+        // 0 is none.
+        process.namespace(namespace).unwrap_or_else(|error| {
+            unread.push((namespace, reason(error)));
+            0
+        })
+    };
     let mut bytes = Vec::new();
     process.read_into(ProcFile::Stat, &mut bytes, MAX)?;
     let malformed = |file| ReadError::Malformed { tgid: process.tgid(), file };
@@ -32,7 +45,7 @@ pub(super) fn identity(process: &ProcessDir, key: ProcessKey) -> Result<TaskIden
         session: u32::try_from(stat.session).unwrap_or(u32::MAX),
         pgrp: u32::try_from(stat.pgrp).unwrap_or(u32::MAX),
         tty: device(stat.tty_nr),
-        net_namespace: process.namespace(Namespace::Net).unwrap_or(0),
+        net_namespace: inode(Namespace::Net),
         ..TaskState::default()
     };
     let mut identity = TaskIdentity {
@@ -61,22 +74,16 @@ pub(super) fn identity(process: &ProcessDir, key: ProcessKey) -> Result<TaskIden
     if let Some(innermost) = status.nstgid.as_ref().and_then(|tgids| tgids.last()) {
         identity.vpid = u32::try_from(*innermost).unwrap_or(key.tgid.0);
     }
-    identity.namespaces = namespaces(process);
-    identity.state = state;
-    Ok(identity)
-}
-
-/// The namespaces that may be read; 0 for each of the others.
-fn namespaces(process: &ProcessDir) -> Namespaces {
-    let inode = |namespace| process.namespace(namespace).unwrap_or(0);
-    Namespaces {
+    identity.namespaces = Namespaces {
         mnt: inode(Namespace::Mnt),
         pid: inode(Namespace::Pid),
         user: inode(Namespace::User),
         uts: inode(Namespace::Uts),
         ipc: inode(Namespace::Ipc),
         cgroup: inode(Namespace::Cgroup),
-    }
+    };
+    identity.state = state;
+    Ok((identity, unread))
 }
 
 fn comm(name: &[u8]) -> [u8; COMM_LEN] {

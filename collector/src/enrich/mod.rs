@@ -13,6 +13,8 @@ mod connection;
 pub mod container;
 pub mod digest;
 mod exit;
+#[cfg(test)]
+mod faults;
 mod found;
 pub(crate) mod image;
 mod membership;
@@ -252,6 +254,7 @@ impl Enricher {
             image,
             inherited: forker.is_some(),
             adopted: false,
+            unread: Vec::new(),
             // For life, as a worker that started one may end, and it has another parent then.
             usermode_helper: before.is_some_and(|process| process.usermode_helper)
                 || process::is_usermode_helper(task),
@@ -259,7 +262,7 @@ impl Enricher {
             start: before.map_or_else(|| self.clock.wall(key.start.0), |process| process.start),
             comm: process::comm(&task.state.comm).shown().clone(),
             cgroups,
-            v1_container: self.v1_container(key, forker, cgroups),
+            v1_container: self.v1_container(&task.state, forker, cgroups),
             entity_id,
             shown: Shown::default(),
         };
@@ -300,7 +303,9 @@ impl Enricher {
         let event = &mut draft.event;
         let mut written = event::Process { pid: Some(state.tgid), ..event::Process::default() };
         let mut namespaces = Namespaces::default();
-        let v1_container = process.as_ref().ok().and_then(|process| process.v1_container.as_ref());
+        let of_stranger = process.as_ref().err().filter(|_| self.may_be_in_v1(state));
+        let of_stranger = of_stranger.map_or(Known::None, |reason| Known::Missing(*reason));
+        let v1_container = process.as_ref().map_or(&of_stranger, |process| &process.v1_container);
         (written.cgroup, event.container) = self.cgroup(v1_container, state, &mut event.capture);
         match process {
             Ok(process) => {
@@ -315,6 +320,11 @@ impl Enricher {
             Err(reason) => {
                 written.start = Some(self.clock.wall(state.start_ns));
                 process::of_stranger(*reason, state, &mut self.parts, &mut written, &mut event.capture);
+                if process::is_kernel(state) {
+                    // The kernel's own tasks are in the first of each.
+                    namespaces.mnt = self.machine.mnt_namespace;
+                    namespaces.user = self.machine.user_namespace;
+                }
             }
         }
         let known = process.as_ref().ok().map(|process| &process.comm);

@@ -117,7 +117,7 @@ impl Look<'_> {
     }
 
     fn user(&mut self, id: u32) -> Shared<User> {
-        let (mnt, now) = (self.mnt(), self.now);
+        let (mnt, now) = (self.namespaces.mnt, self.now);
         let name = self.inside(id, ProcFile::UidMap).and_then(|inside| {
             let process = &mut self.process;
             self.names.users.user(now, mnt, inside, |path: &Path| process()?.open_below_root(path))
@@ -126,7 +126,7 @@ impl Look<'_> {
     }
 
     fn group(&mut self, id: u32) -> Shared<Group> {
-        let (mnt, now) = (self.mnt(), self.now);
+        let (mnt, now) = (self.namespaces.mnt, self.now);
         let name = self.inside(id, ProcFile::GidMap).and_then(|inside| {
             let process = &mut self.process;
             self.names.users.group(now, mnt, inside, |path: &Path| process()?.open_below_root(path))
@@ -134,15 +134,14 @@ impl Look<'_> {
         Group { id: Some(self.names.text(id)), name }.into()
     }
 
-    /// A process whose namespace is not known is taken for one of the host.
-    fn mnt(&self) -> u32 {
-        if self.namespaces.mnt == 0 { self.names.own_mnt } else { self.namespaces.mnt }
-    }
-
     /// The number as the process's own user namespace has it, which its passwd file goes by.
+    /// Where a namespace is not known, which has the number 0, there is no telling: the host's name may be another's.
     fn inside(&mut self, id: u32, map: ProcFile) -> Option<u32> {
-        let user = self.namespaces.user;
-        if user == 0 || user == self.names.own_user {
+        let Namespaces { mnt, user, .. } = *self.namespaces;
+        if mnt == 0 && self.names.own_mnt != 0 {
+            return None;
+        }
+        if user == self.names.own_user {
             return Some(id);
         }
         let mut bytes = Vec::new();

@@ -13,6 +13,7 @@ use collector_common::{Namespaces, PF_KTHREAD, TaskIdentity, TaskState};
 use super::{
     ancestry::Above,
     args::Args,
+    found::Unread,
     image::{Env, Image},
     parts::Parts,
 };
@@ -20,6 +21,7 @@ use crate::{
     event::{self, Capture, ExecId, Shared, Timestamp},
     known::{Known, Origin, Reason},
     process::{EntityId, ProcessKey},
+    procfs::Namespace,
     text::{Text, until_nul},
 };
 
@@ -44,6 +46,8 @@ pub(super) struct Process {
     pub inherited: bool,
     /// Whether it was found in /proc, which tells less than a record.
     pub adopted: bool,
+    /// What of it /proc did not tell.
+    pub unread: Unread,
     /// Whether the kernel itself started it.
     pub usermode_helper: bool,
     /// CPID.
@@ -55,7 +59,7 @@ pub(super) struct Process {
     /// Names its cgroups of all hierarchies, as the record did; 0 where nothing told them.
     pub cgroups: u32,
     /// Its container, where version 1 cgroups alone tell it.
-    pub v1_container: Option<event::Container>,
+    pub v1_container: Known<event::Container>,
     /// Its name, as the last record told it.
     pub comm: Arc<str>,
     /// As it is shown on the events of those below it.
@@ -98,6 +102,12 @@ impl Process {
         written.exec_id = Some(self.exec_id);
         written.start = Some(self.start);
         identity(&self.task, state, parts, written);
+        for (namespace, reason) in &self.unread {
+            // The record may tell that one.
+            if *namespace != Namespace::Net || state.net_namespace == 0 {
+                fields.missing(format!("process.namespaces.{}", namespace.kind()), *reason);
+            }
+        }
         written.usermode_helper = self.usermode_helper.then_some(true);
         if is_kernel(state) {
             of_kernel_task(&mut fields, written);

@@ -210,8 +210,8 @@ impl<I> Table<I> {
         if cut == key || self.entries.contains_key(&key) {
             return;
         }
-        if self.entries.get(&cut).is_some_and(|entry| entry.has_ended() && !entry.unseen) {
-            // A record told its end, and found it by the start that records tell: it began at the tick.
+        // One that has ended began at that nanosecond, in a tick of which this process is another life of the id.
+        if self.has_ended(cut) {
             return;
         }
         let entry = self.entries.remove(&cut);

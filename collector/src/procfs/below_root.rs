@@ -12,12 +12,13 @@ use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, fstatfs, openat, openat2};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::path::DecInt;
 
 use super::error::ReadError;
 use super::process_dir::ProcessDir;
+use crate::syscall::{fstat, fstatfs, openat, openat2};
 
 /// `openat2` gives `EAGAIN` when something is renamed or mounted while it resolves `..`. A container can keep that up.
 const ATTEMPTS: u32 = 4;

@@ -3,7 +3,9 @@
 use std::os::fd::BorrowedFd;
 
 use rustix::buffer::spare_capacity;
-use rustix::io::{Errno, read, retry_on_intr};
+use rustix::io::{Errno, retry_on_intr};
+
+use crate::syscall::read;
 
 /// Room made in an empty buffer. Most files of `/proc/<tgid>` fit, and seq files give a page at a time.
 const FIRST_READ: usize = 4096;
@@ -69,24 +71,23 @@ impl ProcFile {
         }
     }
 
-    /// A read that gave less than was asked for was the last.
+    /// What a read ends with that gave less than was asked for and was the last.
     ///
-    /// So it is for what the kernel prints in one piece or copies from memory. A list of records (`seq_file`) gives no
-    /// more than the records that fill a page, so there only an empty read is the end.
-    const fn ends_at_short_read(self) -> bool {
+    /// So it is for what the kernel prints in one piece or copies from memory, unless it was held up in the middle. A list of
+    /// records (`seq_file`) gives no more than the records that fill a page, so there only an empty read is the end.
+    const fn last_byte(self) -> Option<u8> {
         match self {
-            Self::GidMap | Self::Maps | Self::Mountinfo | Self::Smaps | Self::UidMap => false,
+            Self::GidMap | Self::Maps | Self::Mountinfo | Self::Smaps | Self::UidMap => None,
+            Self::Cmdline | Self::Environ => Some(0),
             Self::Cgroup
-            | Self::Cmdline
             | Self::Comm
-            | Self::Environ
             | Self::Io
             | Self::Limits
             | Self::SmapsRollup
             | Self::Stack
             | Self::Stat
             | Self::Statm
-            | Self::Status => true,
+            | Self::Status => Some(b'\n'),
         }
     }
 }
@@ -134,6 +135,13 @@ pub enum Namespace {
 }
 
 impl Namespace {
+    /// What the kernel calls its kind: `mnt`.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        let name = self.name();
+        name.strip_prefix("ns/").unwrap_or(name)
+    }
+
     /// The name below `/proc/<tgid>`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -174,7 +182,8 @@ pub(super) fn fill(
         }
         let asked = buffer.capacity() - buffer.len();
         let got = retry_on_intr(|| read(fd, spare_capacity(buffer)))?;
-        if got == 0 || (got < asked && file.ends_at_short_read()) {
+        let is_whole = || file.last_byte().is_some_and(|last| buffer.last() == Some(&last));
+        if got == 0 || (got < asked && is_whole()) {
             break;
         }
     }

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Mode, OFlags, Stat, fstat, fstatfs, openat, statat};
+use rustix::fs::{AtFlags, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::error::ReadError;
@@ -10,6 +10,7 @@ use super::file::ProcLink;
 use super::link::{strip_deleted, without_deleted};
 use super::process_dir::ProcessDir;
 use crate::sys::path_of;
+use crate::syscall::{fstat, fstatfs, openat, statat};
 
 /// The image that runs: its path and its identity, which belong together.
 #[derive(Debug, Clone)]

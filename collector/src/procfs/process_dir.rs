@@ -4,13 +4,14 @@ use std::fs::File;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags, openat, readlinkat_raw};
-use rustix::io::{Errno, read, retry_on_intr};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::{Errno, retry_on_intr};
 
 use super::error::ReadError;
 use super::file::{Namespace, ProcFile, ProcLink, Read, fill};
 use super::link::namespace_inode;
 use super::stat::{StartTicks, Stat};
+use crate::syscall::{openat, read, readlinkat_raw};
 
 /// Longest `stat` line: 50 numbers of up to 20 digits with a space each, a comm of at most 64 bytes, and some room.
 const STAT_LEN: usize = 2048;

@@ -3,13 +3,14 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{CWD, Dir, Mode, OFlags, openat};
+use rustix::fs::{CWD, Dir, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::path::DecInt;
 
 use super::error::{OpenProcError, ReadError};
 use super::process_dir::ProcessDir;
 use super::stat::StartTicks;
+use crate::syscall::openat;
 
 /// A proc file system: the live one, or a directory of a test or a recording that looks like it.
 ///
