@@ -58,6 +58,8 @@ impl Intake {
                     self.tally.limited(action, 1);
                 }
                 self.push(action, draft, now);
+                // As many go as come, so that malloc gives the next what the last have left.
+                self.enricher.expire(self.last_ns);
             }
             Err(error) => {
                 tracing::error!("{error}");
