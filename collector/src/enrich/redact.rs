@@ -1,12 +1,16 @@
 //! Secrets out of environments and arguments, before anything of them is kept.
 //!
-//! A value goes by the name before it: `DB_PASSWORD=…`, `--api-key=…`, `--token …`, `Authorization: …`, and the password of a
-//! URL. What stands alone, with no name, cannot be told from any other text; nor can what follows an option of one letter
+//! A value goes by the name before it: `DB_PASSWORD=…`, `--api-key=…`, `--token …`, `Authorization: …`, `?a=1&api_key=…`, and
+//! the password of a URL. What stands alone, with no name, cannot be told from any other text; nor can what follows an option of one letter
 //! (`-pSECRET`), which is something else with every program.
+
+mod url;
 
 use std::borrow::Cow;
 
 use memchr::memmem::Finder;
+
+use self::url::{split_at, split_once};
 
 /// What stands in the place of a value.
 pub const REDACTED: &str = "[redacted]";
@@ -80,7 +84,11 @@ impl Redactor {
             Mode::Names => self.is_secret(&folded),
             Mode::Allow => !self.allowed.iter().any(|pattern| pattern.matches(&folded)),
         };
-        if hidden { (self.with_value_hidden(name, b"="), true) } else { self.url(variable) }
+        if hidden {
+            (self.with_value_hidden(name, b"="), true)
+        } else {
+            self.within(variable, name.len() + 1)
+        }
     }
 
     /// An argument, and whether a part of it was hidden. `before` is the argument before it.
@@ -92,15 +100,16 @@ impl Redactor {
         if before.is_some_and(|before| self.asks_for_a_secret(before)) && !argument.starts_with(b"-") {
             return (REDACTED.as_bytes().into(), true);
         }
+        let mut checked = 0;
         for separator in [&b"="[..], b": "] {
-            if let Some((name, _)) = split_once(argument, separator)
-                && !name.contains(&b' ')
-                && self.is_secret(&folded(without_dashes(name)))
-            {
+            let Some((name, _)) = split_once(argument, separator) else { continue };
+            let is_name = !name.iter().any(|byte| b" ?#&;".contains(byte));
+            if is_name && self.is_secret(&folded(without_dashes(name))) {
                 return (self.with_value_hidden(name, separator), true);
             }
+            checked = if is_name && separator == b"=" { name.len() + 1 } else { checked };
         }
-        if argument.contains(&b' ') { self.line(argument) } else { self.url(argument) }
+        if argument.contains(&b' ') { self.line(argument) } else { self.within(argument, checked) }
     }
 
     /// A command line in one argument, as `sh -c` has it: each of its words as an argument.
@@ -130,28 +139,27 @@ impl Redactor {
         self.secret.iter().any(|pattern| pattern.matches(folded))
     }
 
-    /// The name may be a URL with its own secret: `https://user:password@host/?api_key=…`.
+    /// The name may be a URL with its own secret: `https://user:password@host/?A=…`.
     fn with_value_hidden<'a>(&self, name: &[u8], separator: &[u8]) -> Cow<'a, [u8]> {
-        let (name, _) = self.url(name);
+        let (name, _) = self.within(name, 0);
         [&name, separator, REDACTED.as_bytes()].concat().into()
     }
 
-    /// Hides the password in `scheme://user:password@host`.
-    fn url<'a>(&self, text: &'a [u8]) -> (Cow<'a, [u8]>, bool) {
-        let password = || {
-            let (scheme, rest) = split_once(text, b"://")?;
-            let authority = rest.split(|byte| b"/?# ".contains(byte)).next()?;
-            let at = authority.iter().rposition(|&byte| byte == b'@')?;
-            let (user, password) = split_at(authority.get(..at)?, b':')?;
-            let begin = scheme.len() + 3 + user.len() + 1;
-            (!password.is_empty()).then_some((begin, begin + password.len()))
-        };
-        match password().filter(|_| self.mode != Mode::Off) {
-            Some((begin, end)) => {
-                let parts = [text.get(..begin), Some(REDACTED.as_bytes()), text.get(end..)];
-                (parts.into_iter().flatten().collect::<Vec<_>>().concat().into(), true)
-            }
-            None => (text.into(), false),
+    /// Hides the password of a URL, and the parameters that are secrets; the names before `checked` are none.
+    fn within<'a>(&self, text: &'a [u8], checked: usize) -> (Cow<'a, [u8]>, bool) {
+        if self.mode == Mode::Off {
+            return (text.into(), false);
+        }
+        let shown: Cow<'a, [u8]> = url::password(text).map_or(text.into(), |(begin, end)| {
+            let parts = [text.get(..begin), Some(REDACTED.as_bytes()), text.get(end..)];
+            parts.into_iter().flatten().collect::<Vec<_>>().concat().into()
+        });
+        let hidden = matches!(shown, Cow::Owned(_));
+        // Places are others behind a password that was hidden.
+        let checked = if hidden { 0 } else { checked };
+        match url::parameters(&shown, checked, |name| self.is_secret(&folded(without_dashes(name)))) {
+            Some(shown) => (shown.into(), true),
+            None => (shown, hidden),
         }
     }
 }
@@ -159,16 +167,6 @@ impl Redactor {
 fn without_dashes(name: &[u8]) -> &[u8] {
     let dashes = name.iter().take_while(|&&byte| byte == b'-').count();
     name.get(dashes..).unwrap_or_default()
-}
-
-fn split_at(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
-    split_once(text, &[separator])
-}
-
-fn split_once<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
-    let starts = |&at: &usize| text.get(at..).is_some_and(|rest| rest.starts_with(separator));
-    let at = memchr::memchr_iter(*separator.first()?, text).find(starts)?;
-    Some((text.get(..at)?, text.get(at + separator.len()..)?))
 }
 
 #[cfg(test)]
@@ -260,9 +258,11 @@ mod tests {
     #[test]
     fn a_url_with_a_password_and_a_key_shows_neither() {
         arguments(
-            &["curl", "https://me:x@host/?api_key=y"],
-            &["curl", "https://me:[redacted]@host/?api_key=[redacted]"],
+            &["curl", "https://me:x@host/?a=1&api_key=y&b=2#token=z"],
+            &["curl", "https://me:[redacted]@host/?a=1&api_key=[redacted]&b=2#token=[redacted]"],
         );
+        arguments(&["a://b:a-very-long-phrase@c/d=token=e"], &["a://b:[redacted]@c/d=token=[redacted]"]);
+        arguments(&["password=x: y"], &["password=[redacted]"]);
         variable(Mode::Allow, "http://me:x@host/?A=y", "http://me:[redacted]@host/?A=[redacted]");
     }
 

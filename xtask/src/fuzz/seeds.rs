@@ -24,10 +24,18 @@ const CGROUPS: &[&str] = &[
     "0::/user.slice/user-1000.slice/session-2.scope (deleted)\n",
 ];
 
+/// Mappings of files whose names are not what they seem.
+const MAPPINGS: &[&str] = &[
+    "00400000-00401000 r-xp 00000000 08:01 12                                  /SYSV1\n",
+    "7f0000000000-7f0000001000 rw-s 00000000 00:01 0 /memfd:a b\\012c (deleted)\n\
+     Size:                  4 kB\nAnonymous:             0 kB\nSwap:                  0 kB\nVmFlags: rd wr sh\n",
+];
+
 /// Variables and arguments that hold secrets, with the NULs between them.
 const SECRETS: &[&str] = &[
     "HOME=/root\0DB_PASSWORD=hunter2\0API_KEY=\0TOKEN\0=odd\0",
     "curl\0--api-key\0s3cret\0--token=s3cret\0https://user:pa:ss@host/path?x=1#y\0",
+    "curl\0https://host/?a=1&api_key=s3cret&b=2#token=x\0-d\0user=me&password=s3cret\0",
     "sh\0-c\0mysql --password s3cret -h db && curl -H 'Authorization: Bearer x' http://a:b@c\0",
 ];
 
@@ -65,6 +73,7 @@ pub(super) fn write() -> Result<()> {
     save("redact", &texts(SECRETS))?;
     save("cgroup", &[texts(CGROUPS), of_proc(&["cgroup"])].concat())?;
     save("proc", &of_proc(&["stat", "status", "mountinfo", "cmdline", "maps"]))?;
+    save("mapping", &[of_proc(&["maps", "smaps"]), texts(MAPPINGS)].concat())?;
     let names = ["/etc/passwd", "/etc/group"].map(|file| fs::read(file).unwrap_or_default());
     save("passwd", &[names.to_vec(), of_proc(&["uid_map"])].concat())?;
     save("btf", &kernel_types()?)
