@@ -18,6 +18,7 @@ use std::{
 use collector_tests::{
     agent::Agent,
     live::{live_or_skip, scaled},
+    stream_rules,
     truth::cgroups::ContainerCgroup,
     workload::spawn::Plan,
 };
@@ -296,11 +297,17 @@ fn of_an_image_that_two_parents_run_at_once_each_execution_is_told_or_counted() 
             });
         }
     });
-    let run = stop(agent);
+    // Not as the other tests: some kernels do not run a program at all while the same CPU is in the midst of it.
+    let run = agent.stop().expect_success();
+    stream_rules::check(&run.events).conclude();
+    let missed = counter(&run, "exec.lost") + counter(&run, "exit.lost");
     for action in ["exec", "exit"] {
         let (written, limited) =
             (counter(&run, &format!("{action}.written")), counter(&run, &format!("{action}.limited")));
-        assert_eq!(written + limited, made, "{action}");
+        assert!(
+            (made.saturating_sub(missed)..=made).contains(&(written + limited)),
+            "{action}: {missed} missed"
+        );
         assert_eq!(told_as_lost(&run, action, "filtered"), limited, "{action}");
         // Two at the same moment may count as one.
         assert!((50..=100).contains(&written), "{action}: {written}");

@@ -67,6 +67,7 @@ fn told_by(error: &LoadError) -> Option<&'static str> {
         | LoadError::Cgroup { .. }
         | LoadError::NoCgroupId { .. }
         | LoadError::Iterator(_)
+        | LoadError::Misses { .. }
         | LoadError::Scan(_) => None,
     }
 }

@@ -95,6 +95,12 @@ pub enum LoadError {
         /// The id.
         id: u64,
     },
+    /// What the kernel says of the programs cannot be kept at hand.
+    #[error("cannot keep the descriptors of the programs")]
+    Misses {
+        /// Why not.
+        source: Box<ProgramError>,
+    },
     /// The task iterator cannot be opened.
     #[error("cannot open the task iterator")]
     Iterator(#[from] LinkError),

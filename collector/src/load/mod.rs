@@ -5,6 +5,7 @@ mod cgroup_mount;
 mod error;
 mod filters;
 mod hooks;
+mod misses;
 mod offsets;
 mod privilege;
 mod wire;
@@ -28,6 +29,7 @@ pub use self::{
     privilege::{Capability, missing_capabilities},
 };
 use self::{
+    misses::Misses,
     offsets::Found,
     wire::{Wire, add},
 };
@@ -78,6 +80,7 @@ pub struct Loaded {
     records: Option<RingBuf<MapData>>,
     counters: PerCpuArray<MapData, Wire<Counters>>,
     hooks: Vec<&'static str>,
+    misses: Misses,
     degraded: Vec<Degraded>,
     filter: Filter,
 }
@@ -91,8 +94,15 @@ impl Loaded {
             .map_err(|source| LoadError::Map { map: "RECORDS", source })?;
         let counters = PerCpuArray::try_from(take(&mut ebpf, "COUNTERS")?)
             .map_err(|source| LoadError::Map { map: "COUNTERS", source })?;
-        let (hooks, filter) = (Vec::new(), options.filter.clone());
-        let mut loaded = Self { ebpf: None, records: Some(records), counters, hooks, degraded, filter };
+        let mut loaded = Self {
+            ebpf: None,
+            records: Some(records),
+            counters,
+            hooks: Vec::new(),
+            misses: Misses::default(),
+            degraded,
+            filter: options.filter.clone(),
+        };
         filters::fill(&mut ebpf, &options.filter)?;
         let (before, after): (Vec<_>, Vec<_>) =
             HOOKS.iter().filter(|hook| options.want(hook)).partition(|hook| hook.part == Part::Cgroups);
@@ -102,6 +112,7 @@ impl Loaded {
             filters::note_cgroups(&mut ebpf, &options.filter, mount.path())?;
         }
         loaded.attach_all(&after, &mut ebpf, &btf)?;
+        loaded.misses = Misses::of(&ebpf).map_err(|source| LoadError::Misses { source: Box::new(source) })?;
         loaded.ebpf = Some(ebpf);
         Ok(loaded)
     }
@@ -157,6 +168,7 @@ impl Loaded {
         for Wire(counters) in by_cpu.iter() {
             add(&mut sum, counters);
         }
+        self.misses.add_to(&mut sum)?;
         Ok(sum)
     }
 
