@@ -7,6 +7,9 @@ use crate::event::Timestamp;
 /// A drift below this is let be, so that one moment is not told in two ways: a process's start on its exec and its exit.
 const DRIFT_NS: i64 = 1_000_000;
 
+/// How often clocks are read anew where the reading took long.
+const ATTEMPTS: usize = 4;
+
 /// Nanoseconds on `CLOCK_BOOTTIME`: since boot, suspend included.
 #[must_use]
 pub fn boottime_ns() -> u64 {
@@ -54,8 +57,20 @@ impl WallClock {
     }
 }
 
+/// The clocks are read one after the other, and whoever is held up in between would take that for a step.
 fn measured_offset() -> i64 {
-    nanoseconds(ClockId::Realtime) - nanoseconds(ClockId::Boottime)
+    let measure = || {
+        let before = nanoseconds(ClockId::Boottime);
+        let wall = nanoseconds(ClockId::Realtime);
+        let held_up = nanoseconds(ClockId::Boottime) - before;
+        (held_up, wall - before - held_up / 2)
+    };
+    let (held_up, offset) = measure();
+    if held_up < DRIFT_NS / 4 {
+        return offset;
+    }
+    let again = std::iter::repeat_with(measure).take(ATTEMPTS).chain([(held_up, offset)]);
+    again.min_by_key(|(held_up, _)| *held_up).map_or(offset, |(_, offset)| offset)
 }
 
 fn nanoseconds(clock: ClockId) -> i64 {

@@ -205,6 +205,10 @@ fn check_counters(findings: &mut Findings, events: &[Arc<Event>]) {
         findings.require("counters (lost = its reasons)", number("lost") == by_reason, || {
             format!("{action}: {of}")
         });
+        let unseen = of.get("ended_unseen").and_then(Value::as_u64).unwrap_or(0);
+        findings.require("counters (lost is no less than ended_unseen)", unseen <= number("lost"), || {
+            format!("{action}: {of}")
+        });
         let lines = written.get(action.as_str()).copied().unwrap_or(0);
         findings.require("counters (written = lines)", number("written") == lines, || {
             format!("{action}: {of}, and {lines} lines")

@@ -127,4 +127,8 @@ pub struct CountersOf {
     /// Of `connect`: datagrams to a peer that the socket had its event for already.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub folded: Option<u64>,
+    /// Of `exit`: processes that were found to be gone and whose exit was not told; of the exits that were lost, those of
+    /// processes that were known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ended_unseen: Option<u64>,
 }

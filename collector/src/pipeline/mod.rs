@@ -208,6 +208,10 @@ impl Pipeline {
 
     /// Reads some records and gives out what becomes of them.
     fn read(&mut self) -> Result<Read, Closed> {
+        if self.intake.options.live {
+            // Each time, so that what comes after a step is told by the new clock.
+            self.intake.enricher.follow_clock();
+        }
         let now = Instant::now();
         let mut read = Read::default();
         while read.records < BATCH && self.intake.has_room() {
@@ -269,7 +273,6 @@ impl Pipeline {
         if self.counted.elapsed() >= COUNT_EVERY {
             self.count();
             if self.intake.options.live {
-                self.intake.enricher.follow_clock();
                 self.intake.reconciler.note(self.intake.tally.take_unlearnt());
                 self.intake.reconciler.begin(&self.intake.enricher);
             }
@@ -418,7 +421,7 @@ impl Pipeline {
             tracing::warn!("the process table was full {evicted} times; processes.entries is too small");
         }
         tracing::debug!("{unknown} times a process was looked for in /proc");
-        tracing::debug!("{ended_unseen} processes were gone whose exit was lost");
+        self.intake.tally.ended_unseen(ended_unseen);
         let stop = self.intake.enricher.own(Action::AgentStop, now);
         self.intake.tally.made(Action::AgentStop);
         let mut stop = self.placed(stop, now);

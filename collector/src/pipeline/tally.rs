@@ -78,6 +78,13 @@ impl Tally {
         }
     }
 
+    /// Notes how many processes were found to be gone whose exit was not told.
+    pub fn ended_unseen(&mut self, processes: u64) {
+        if processes > 0 {
+            self.of(Some(Action::Exit)).ended_unseen = Some(processes);
+        }
+    }
+
     /// Takes in the kernel side's counters.
     pub fn kernel(&mut self, now: &common::Counters) {
         for kind in Kind::ALL {

@@ -32,7 +32,7 @@ pub struct TableCounters {
     pub evicted: u64,
     /// Processes that a record named and the table did not know.
     pub unknown: u64,
-    /// Processes that were gone and whose exit no record had told: [`Table::end_unseen`].
+    /// Processes that were gone and whose exit no record has told, not even later: [`Table::end_unseen`].
     pub ended_unseen: u64,
 }
 
@@ -250,7 +250,9 @@ impl<I> Table<I> {
             self.ended.push_back((at, key));
             return self.ended_unknown.insert(key);
         };
-        if entry.has_ended() && !std::mem::take(&mut entry.unseen) {
+        if std::mem::take(&mut entry.unseen) {
+            self.counters.ended_unseen -= 1;
+        } else if entry.has_ended() {
             return false;
         }
         let queued = entry.ended.replace(at).is_some();
