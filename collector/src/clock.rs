@@ -7,9 +7,6 @@ use crate::event::Timestamp;
 /// A drift below this is let be, so that one moment is not told in two ways: a process's start on its exec and its exit.
 const DRIFT_NS: i64 = 1_000_000;
 
-/// How often clocks are read anew where the reading took long.
-const ATTEMPTS: usize = 4;
-
 /// Nanoseconds on `CLOCK_BOOTTIME`: since boot, suspend included.
 #[must_use]
 pub fn boottime_ns() -> u64 {
@@ -59,18 +56,42 @@ impl WallClock {
 
 /// The clocks are read one after the other, and whoever is held up in between would take that for a step.
 fn measured_offset() -> i64 {
-    let measure = || {
+    offset_of(|| {
         let before = nanoseconds(ClockId::Boottime);
         let wall = nanoseconds(ClockId::Realtime);
-        let held_up = nanoseconds(ClockId::Boottime) - before;
-        (held_up, wall - before - held_up / 2)
-    };
-    let (held_up, offset) = measure();
-    if held_up < DRIFT_NS / 4 {
-        return offset;
+        Reading { before, wall, after: nanoseconds(ClockId::Boottime) }
+    })
+}
+
+/// Wall time between two looks at the clock since boot.
+#[derive(Clone, Copy)]
+struct Reading {
+    before: i64,
+    wall: i64,
+    after: i64,
+}
+
+impl Reading {
+    fn took(self) -> i64 {
+        self.after - self.before
     }
-    let again = std::iter::repeat_with(measure).take(ATTEMPTS).chain([(held_up, offset)]);
-    again.min_by_key(|(held_up, _)| *held_up).map_or(offset, |(_, offset)| offset)
+}
+
+/// By the reading that was interrupted least. Somebody else may run between two looks at the clocks, for milliseconds on
+/// a busy machine, and what he takes would look like a step of the wall clock.
+fn offset_of(mut read: impl FnMut() -> Reading) -> i64 {
+    const TRIES: u32 = 8;
+    let mut best = read();
+    for _ in 1..TRIES {
+        if best.took() < DRIFT_NS / 10 {
+            break;
+        }
+        let again = read();
+        if again.took() < best.took() {
+            best = again;
+        }
+    }
+    best.wall - i64::midpoint(best.before, best.after)
 }
 
 fn nanoseconds(clock: ClockId) -> i64 {
@@ -80,7 +101,7 @@ fn nanoseconds(clock: ClockId) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{DRIFT_NS, WallClock, boottime_ns};
+    use super::{DRIFT_NS, Reading, WallClock, boottime_ns, offset_of};
 
     #[test]
     fn a_small_drift_is_let_be_and_a_step_is_followed() {
@@ -91,6 +112,23 @@ mod tests {
         let mut stepped = WallClock::with_offset(true_offset + 3_600_000_000_000);
         stepped.follow();
         assert!((stepped.offset_ns() - true_offset).abs() < DRIFT_NS);
+    }
+
+    /// Found on an emulated machine, where starts were told four milliseconds early.
+    #[test]
+    fn a_reading_that_was_interrupted_is_not_taken_for_a_step() {
+        let of = |readings: &[(i64, i64, i64)]| {
+            let mut readings = readings.iter().cycle();
+            offset_of(|| {
+                let &(before, wall, after) = readings.next().unwrap();
+                Reading { before, wall, after }
+            })
+        };
+        let interrupted = (0, 1_000_000_050, 4_000_100);
+        assert_eq!(of(&[(0, 1_000_000_050, 100)]), 1_000_000_000);
+        assert_eq!(of(&[interrupted, interrupted, (5_000_000, 1_005_000_050, 5_000_100)]), 1_000_000_000);
+        // Where all are, it is the shortest.
+        assert_eq!(of(&[interrupted, (0, 1_000_500_000, 1_000_000)]), 1_000_000_000);
     }
 
     #[test]

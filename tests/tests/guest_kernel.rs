@@ -10,12 +10,19 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{self, Write as _},
+    path::Path,
     process::Command,
 };
 
 use collector_tests::{
     agent::{self, Agent},
     live::live_or_skip,
+    stream_rules,
+    workload::spawn::Plan,
+};
+use rustix::{
+    mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount},
+    thread::{UnshareFlags, unshare_unsafe},
 };
 use serde_json::Value;
 
@@ -23,6 +30,10 @@ const COSTS: &str = env!("CARGO_BIN_EXE_verifier_costs");
 
 /// Features that a kernel lacks, by the releases before which it does. Nothing else may be degraded.
 const LACKING: &[(&str, (u32, u32))] = &[];
+
+/// What an administrator can take from any kernel, and the feature that goes with it.
+const CGROUP2: &str = "/sys/fs/cgroup";
+const WITHOUT_CGROUP2: &str = "connections";
 
 /// Checks of `doctor` that are of the machine and not of its kernel.
 const OF_THE_MACHINE: [&str; 4] = ["kernel", "privileges", "memlock", "object"];
@@ -75,6 +86,43 @@ fn what_this_kernel_lacks_is_told_and_is_what_is_known_of_it() {
         let is_told = |check: &Value| check["status"] != "ok" && check.to_string().contains(feature);
         assert!(checks.iter().any(is_told), "doctor does not say that {feature} is degraded");
     }
+}
+
+/// Subflows are what a kernel without MPTCP never opens by itself: the test of them says that it did not run there.
+#[test]
+fn only_the_oldest_of_these_kernels_is_without_mptcp() {
+    let has_mptcp = Path::new("/proc/sys/net/mptcp/enabled").exists();
+    report("feature", &["MPTCP's own connections", if has_mptcp { "ok" } else { "not in this kernel" }]);
+    assert_eq!(has_mptcp, version() > (5, 10));
+}
+
+/// Where a part cannot be attached, it alone is missing. Its own mount namespace: the other tests keep their cgroup v2.
+#[test]
+fn without_cgroup_v2_connections_are_missing_and_the_rest_works() {
+    assert!(live_or_skip(), "this test is for guests alone");
+    // SAFETY: only this thread, and what it starts, sees other mounts from here on; no descriptor is shared or closed.
+    unsafe { unshare_unsafe(UnshareFlags::NEWNS | UnshareFlags::FS) }.unwrap();
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
+    unmount(CGROUP2, UnmountFlags::DETACH).unwrap();
+
+    let check = doctor().into_iter().find(|check| check["name"] == "cgroup2").unwrap();
+    assert_eq!(check["status"], "warn", "{check}");
+    let agent = Agent::start(&["--event", "exec,exit,connect"]);
+    let child = Plan::of("/bin/true").spawn();
+    let pid = child.pid;
+    assert_eq!(child.reap().exit_code, Some(0));
+    agent.wait_for(pid, "the exit", |event| event.action() == "exit");
+    let run = agent.stop().expect_success();
+    let mut findings = stream_rules::check(&run.events);
+    let degraded = run.events[0].at("agent.degraded").unwrap().as_object().unwrap();
+    assert_eq!(degraded.keys().collect::<Vec<_>>(), [WITHOUT_CGROUP2]);
+    for action in ["exec", "exit"] {
+        let told = run.of(pid, action);
+        findings.require(action, told.len() == 1, || told.len());
+        let name = told.first().and_then(|event| event.at("process.name"));
+        findings.equal("process.name", action, name, Some(&"true".into()));
+    }
+    findings.conclude();
 }
 
 #[test]

@@ -31,7 +31,7 @@ use connections::{Attempt, Ends, Kind, Made, check, check_count};
 use serde_json::json;
 
 const SUBJECT: &str = env!("CARGO_BIN_EXE_subject");
-const OF_EACH_KIND: u32 = 100;
+const BATCHES: u32 = 10;
 const BY_ONE_PROCESS: usize = 10;
 
 #[test]
@@ -42,9 +42,9 @@ fn nine_hundred_connects_are_told_once_with_the_right_ends_and_results() {
     let images = Images::new(SUBJECT);
     let ends = Ends::new();
     let agent = Agent::start(&["--event", "exec,exit,connect"]);
-    let of_each_kind = usize::try_from(scaled(OF_EACH_KIND)).unwrap();
+    let batches = usize::try_from(scaled(BATCHES)).unwrap();
     let mut made: Vec<Made> = Vec::new();
-    for batch in 0..of_each_kind / BY_ONE_PROCESS {
+    for batch in 0..batches {
         for kind in Kind::ALL {
             made.push(connect_often(&images, &ends, kind, batch));
         }
@@ -63,7 +63,7 @@ fn nine_hundred_connects_are_told_once_with_the_right_ends_and_results() {
     for one in &made {
         check(&mut findings, &run, one);
     }
-    check_count(&mut findings, &run, &made, 9 * of_each_kind);
+    check_count(&mut findings, &run, &made, 9 * batches * BY_ONE_PROCESS);
     findings.conclude();
 }
 

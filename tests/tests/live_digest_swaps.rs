@@ -10,7 +10,7 @@ use collector_tests::{
     agent::Agent,
     digests::{Held, Told, end},
     events::Event,
-    live::live_or_skip,
+    live::{live_or_skip, scaled},
     truth::files,
     workload::images::Images,
 };
@@ -27,10 +27,10 @@ const SUBJECT: &str = env!("CARGO_BIN_EXE_subject");
 
 #[test]
 fn a_file_that_is_swapped_a_thousand_times_never_has_a_wrong_digest() {
-    const STEPS: usize = 1000;
     if !live_or_skip() {
         return;
     }
+    let steps = usize::try_from(scaled(1000)).unwrap();
     let images = Images::new(SUBJECT);
     let agent = Agent::start(&["--event", "exec"]);
     let paths = [images.path("one"), images.path("two")];
@@ -38,7 +38,7 @@ fn a_file_that_is_swapped_a_thousand_times_never_has_a_wrong_digest() {
         TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &seed()));
     let mut staying: [Option<_>; 2] = [None, None];
     let mut ran = Vec::new();
-    for number in 0..STEPS {
+    for number in 0..steps {
         let (step, place) = step(&mut runner);
         // In place nothing can be written while it runs.
         if matches!(step.swap, Swap::Rewrite | Swap::RewriteAndHide) {
@@ -67,7 +67,7 @@ fn a_file_that_is_swapped_a_thousand_times_never_has_a_wrong_digest() {
             ),
         }
     }
-    assert!(with_digest > STEPS / 4, "only {with_digest} of {STEPS} had a digest");
+    assert!(with_digest > steps / 4, "only {with_digest} of {steps} had a digest");
     end(agent);
 }
 

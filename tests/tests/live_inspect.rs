@@ -13,7 +13,7 @@ use std::{
     path::Path,
     process::{Child, Command, Output, Stdio},
     thread,
-    time::Duration,
+    time::Instant,
 };
 
 use collector_tests::{agent, live::live_or_skip, wait, workload::netns::Pair};
@@ -23,9 +23,15 @@ use serde_json::Value;
 struct Subject(Child);
 
 impl Subject {
-    /// `sleep`, with what this process leaves open to it.
+    /// `sleep`, with what this process leaves open to it. It sleeps already, and maps no more files.
     fn sleep() -> Self {
-        Self::of(Command::new("sleep").arg("1000"))
+        let subject = Self::of(Command::new("sleep").arg("1000"));
+        wait::until("a sleep that sleeps", || {
+            fs::read_to_string(format!("/proc/{}/stat", subject.pid()))
+                .ok()
+                .filter(|stat| stat.contains(") S "))
+        });
+        subject
     }
 
     fn of(command: &mut Command) -> Self {
@@ -275,8 +281,13 @@ fn a_zombie_is_shown_as_one_and_has_not_vanished() {
 
 #[test]
 fn of_a_process_that_ends_half_way_what_was_read_is_printed_and_the_exit_code_is_1() {
-    // When the inspection is half way depends on the machine: each try ends the process a little later.
-    let half_way = (0..400).map(|step| Duration::from_micros(100 * step)).find_map(|delay| {
+    // When the inspection is half way depends on the machine: each try ends the process a little later, beyond the time
+    // that a whole one takes, and then from the beginning again.
+    let whole = Subject::sleep();
+    let begin = Instant::now();
+    inspect(whole.pid());
+    let step = begin.elapsed() / 80;
+    let half_way = (0..400).map(|number| step * (number % 100)).find_map(|delay| {
         let mut subject = Subject::sleep();
         let mut inspection = agent::command(&["inspect", &subject.pid().to_string(), "--format", "json"]);
         let inspection = inspection.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

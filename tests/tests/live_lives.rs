@@ -17,7 +17,7 @@ use collector_tests::{
     compare::{self, Life},
     events::Event,
     findings::Findings,
-    live::live_or_skip,
+    live::{live_or_skip, scaled},
     stream_rules,
     truth::{
         clock::Wall,
@@ -125,7 +125,7 @@ fn ancestors_are_whole_though_processes_came_and_went_while_the_agent_started() 
     let images = Images::new(SUBJECT);
     let started = AtomicBool::new(false);
     let mut findings = Findings::new();
-    for _ in 0..10 {
+    for _ in 0..scaled(10) {
         started.store(false, Ordering::Relaxed);
         let agent = thread::scope(|scope| {
             for _ in 0..4 {

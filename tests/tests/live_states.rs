@@ -184,14 +184,14 @@ fn of_hundreds_of_processes_that_live_at_once_each_exit_is_told() {
         return;
     }
     let agent = Agent::start(&["--event", "exec,exit"]);
-    let plan = Plan { args: vec![b"sleep".to_vec(), b"60".to_vec()], ..Plan::of("/bin/sleep") };
+    let plan = Plan { args: vec![b"sleep".to_vec(), b"1000".to_vec()], ..Plan::of("/bin/sleep") };
     let alive: Vec<Child> = (0..400).map(|_| plan.spawn()).collect();
     let pids: Vec<u32> = alive.iter().map(|child| child.pid).collect();
     drop(alive);
     let mut findings = Findings::new();
     for pid in pids {
         for exit in agent.wait_for_all(pid, "exit", 1) {
-            findings.equal("process.args", "exit", exit.at("process.args"), Some(&json!(["sleep", "60"])));
+            findings.equal("process.args", "exit", exit.at("process.args"), Some(&json!(["sleep", "1000"])));
             findings.equal("process.exit.signal", "exit", exit.at("process.exit.signal"), Some(&json!(9)));
         }
     }

@@ -1,8 +1,9 @@
 //! The first process of a guest that `cargo xtask vm` boots: mounts what a Linux has, inserts the modules that it was
 //! given, runs the tests one after the other, says how they ended, and turns the machine off.
 //!
-//! Its orders are files in /guest: `modules` and `tests`, a path a line, and `environment`, a `NAME=value` a line. What
-//! it and the tests say goes to the machine's second terminal; the last line is `init: exit N`.
+//! Its orders are files in /guest: `modules`, a path a line; `tests`, a path a line with arguments behind tabs; and
+//! `environment`, a `NAME=value` a line. What it and the tests say goes to the machine's second terminal; the last line
+//! is `init: exit N`.
 
 #![expect(
     clippy::unwrap_used,
@@ -120,8 +121,10 @@ fn all_pass() -> bool {
         .iter()
         .filter(|test| {
             let begin = Instant::now();
+            let mut words = test.split('\t');
+            let test = words.next().unwrap();
             println!("init: running {test}");
-            let passed = run(&mut Command::new(test), &environment);
+            let passed = run(Command::new(test).args(words), &environment);
             println!(
                 "init: {test}: {} after {:?}",
                 if passed { "passed" } else { "FAILED" },

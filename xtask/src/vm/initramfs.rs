@@ -15,8 +15,25 @@ use crate::step;
 use crate::workspace;
 
 /// What tests call by name, taken from this machine.
-const PROGRAMS: [&str; 10] =
-    ["sh", "ip", "cat", "chroot", "mount", "nsenter", "sleep", "true", "umount", "unshare"];
+const PROGRAMS: [&str; 17] = [
+    "bash",
+    "cat",
+    "chroot",
+    "cp",
+    "ip",
+    "ls",
+    "mount",
+    "nsenter",
+    "ps",
+    "setpriv",
+    "sh",
+    "sha256sum",
+    "sleep",
+    "ss",
+    "true",
+    "umount",
+    "unshare",
+];
 
 /// What busybox does for them, where no test looks at the program itself.
 const BUSYBOX: [&str; 1] = ["sysctl"];
@@ -25,7 +42,7 @@ const BUSYBOX: [&str; 1] = ["sysctl"];
 const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
 
 /// Emulated, storms of twenty thousand processes would take minutes each and show nothing else.
-const SCALE: u32 = 10;
+const SCALE: u32 = 25;
 
 /// Where `guest_init` reads what it has to do.
 const ORDERS: &str = "/guest";
@@ -46,14 +63,14 @@ impl Contents {
     pub(super) fn gather(agent: &Path, tests: &TestPrograms, scratch: &Path) -> Result<Self> {
         let own: Vec<&Path> = [tests.init.as_path(), agent]
             .into_iter()
-            .chain(tests.tests.iter().chain(&tests.others).map(PathBuf::as_path))
+            .chain(tests.tests.values().chain(&tests.others).map(PathBuf::as_path))
             .collect();
         let called: Vec<PathBuf> = PROGRAMS.iter().map(|name| program(name)).collect::<Result<_>>()?;
         let mut contents = Self {
             files: Vec::new(),
             links: MERGED.map(|name| (Path::new("/").join(name), Path::new("usr").join(name))).to_vec(),
             orders: vec![
-                ("tests", lines(&tests.tests)),
+                ("tests", tests.orders()),
                 (
                     "environment",
                     format!("COLLECTOR_BIN={}\nCOLLECTOR_TESTS_SCALE={SCALE}\n", agent.display()),

@@ -13,6 +13,7 @@ mod programs;
 mod report;
 mod series;
 
+use std::env;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -45,7 +46,7 @@ pub(crate) struct Options {
     /// Series of kernels: MAJOR.MINOR, of which the newest is taken, or `latest`.
     #[arg(long, value_name = "SERIES", value_delimiter = ',', default_value = "5.10,6.1,6.12,latest")]
     kernel: Vec<Series>,
-    /// The machine that is emulated.
+    /// The machine that is emulated: of this one's kind.
     #[arg(long, value_enum, default_value_t = Arch::X86_64)]
     arch: Arch,
     /// Only these tests, by the names of their files; `*` stands for anything.
@@ -66,9 +67,14 @@ pub(crate) fn set_up(arch: Arch) -> Result<()> {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let Options { kernel: wanted, arch, test, accept } = options;
     mirror::check_tools()?;
+    // Another machine's agent, tests, programs and libraries would have to be cross-built, and nothing here does that.
+    if arch.name() != env::consts::ARCH {
+        bail!("guests run what is built here, for {}; run it on a machine of {arch}", env::consts::ARCH);
+    }
     set_up(*arch)?;
     let agent = agent::build(Profile::Release, Needs::Tests)?;
     let tests = programs::build(test)?;
+    programs::say_left_out();
     let cache = workspace::target("vm").join(arch.name());
     let mirror = Mirror::ask(&cache.join("mirror"), *arch)?;
     let flavour = format!("cloud-{}", arch.debian());
@@ -154,6 +160,9 @@ fn dearer(reports: &[(&Kernel, Report)]) -> Result<Vec<String>> {
 }
 
 fn accept_all(reports: &[(&Kernel, Report)]) -> Result<()> {
+    if let Some((kernel, _)) = reports.iter().find(|(_, report)| report.costs.is_empty()) {
+        bail!("nothing of {kernel} can be accepted without its costs, which the test guest_kernel tells");
+    }
     let mut costs = Costs::read()?;
     for (kernel, report) in reports {
         costs.accept(&kernel.series.to_string(), &report.costs);
