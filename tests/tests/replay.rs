@@ -257,7 +257,7 @@ fn a_record_of_an_unknown_kind_is_a_loss_of_no_known_action() {
 #[test]
 fn a_second_exit_of_a_process_is_counted_as_filtered() {
     let mut tape = two_lives();
-    tape.add(&Made::new(100, 2_000_000_000).exit(2_000_000_003, 0));
+    tape.add(&Made::new(101, 3_000_000_000).exit(3_000_000_003, 0));
     let events = events_of(&tape, &FakeProc::new());
     assert_eq!(events.iter().filter(|event| event.action() == Action::Exit).count(), 2);
     let counters = only(&events, Action::AgentStop).counters.as_ref().unwrap();
