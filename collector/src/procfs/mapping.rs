@@ -29,6 +29,10 @@ pub fn mappings(bytes: &[u8]) -> Option<Vec<(MemoryMap, &[u8])>> {
     for line in bytes.split_inclusive(|&byte| byte == b'\n') {
         // As the crate tells them apart: a mapping begins with its address, in small digits.
         if line.first().is_some_and(u8::is_ascii_uppercase) {
+            // The crate multiplies kilobytes by 1,024 without a look. No kernel has as many.
+            if line.iter().filter(|byte| byte.is_ascii_digit()).count() > SIZE_DIGITS {
+                return None;
+            }
             nameless.extend_from_slice(line);
             continue;
         }
@@ -45,6 +49,9 @@ pub fn mappings(bytes: &[u8]) -> Option<Vec<(MemoryMap, &[u8])>> {
     let maps = MemoryMaps::from_buf_read(text.as_bytes()).ok()?;
     Some(maps.0.into_iter().zip(names).collect())
 }
+
+/// Most digits of a number in kilobytes whose bytes are a `u64`.
+const SIZE_DIGITS: usize = 16;
 
 /// The place of the name among the fields of a mapping.
 const NAME: usize = 6;
@@ -98,6 +105,13 @@ mod tests {
         Size:                  4 kB\nAnonymous:             0 kB\nSwap:                  0 kB\nVmFlags: rd mr mw me \n\
         00600000-00601000 rw-p 00000000 00:00 0 \n\
         Size:                  4 kB\nAnonymous:             0 kB\nSwap:                  0 kB\nVmFlags: rd mr mw me \n";
+
+    #[test]
+    fn a_size_that_no_machine_has_is_no_smaps() {
+        let of = |size: &str| format!("00400000-00401000 r-xp 00000000 fe:00 7 /a\nSize:  {size} kB\n");
+        assert!(mappings(of("9999999999999999").as_bytes()).is_some());
+        assert!(mappings(of("18014398509481984").as_bytes()).is_none());
+    }
 
     #[test]
     fn only_unchanged_mappings_of_exactly_that_file_count() {
