@@ -29,6 +29,7 @@ pub mod sys;
 mod syscall;
 pub mod text;
 pub mod wake;
+mod word;
 
 pub use self::{
     collector::{Builder, Collector, StartError, go_before_others},

@@ -87,12 +87,7 @@ impl fmt::Display for Limit {
     }
 }
 
-impl<'de> serde::Deserialize<'de> for Limit {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let word = String::deserialize(deserializer)?;
-        word.parse().map_err(serde::de::Error::custom)
-    }
-}
+crate::word::read_as_word!(Limit);
 
 #[cfg(test)]
 mod tests {

@@ -130,12 +130,7 @@ impl fmt::Display for Rule {
     }
 }
 
-impl<'de> serde::Deserialize<'de> for Rule {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let word = String::deserialize(deserializer)?;
-        word.parse().map_err(serde::de::Error::custom)
-    }
-}
+crate::word::read_as_word!(Rule);
 
 #[cfg(test)]
 mod tests {

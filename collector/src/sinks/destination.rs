@@ -39,12 +39,7 @@ impl fmt::Display for Destination {
     }
 }
 
-impl<'de> serde::Deserialize<'de> for Destination {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let word = String::deserialize(deserializer)?;
-        word.parse().map_err(serde::de::Error::custom)
-    }
-}
+crate::word::read_as_word!(Destination);
 
 #[cfg(test)]
 mod tests {
