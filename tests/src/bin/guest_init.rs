@@ -74,6 +74,10 @@ fn leave_first_root() {
 fn mount_all() {
     for (kind, place, options) in MOUNTS {
         fs::create_dir_all(place).unwrap();
+        // Of a checkout below /tmp the programs are there already, and must not be hidden.
+        if kind == "tmpfs" && fs::read_dir(place).unwrap().next().is_some() {
+            continue;
+        }
         // The kernel may have mounted /dev by itself; a second one is the same again.
         mount(kind, place, kind, MountFlags::empty(), options)
             .unwrap_or_else(|error| panic!("cannot mount {kind} at {place}: {error}"));
