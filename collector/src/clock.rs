@@ -18,19 +18,21 @@ pub fn boottime_ns() -> u64 {
 pub struct WallClock {
     /// `CLOCK_REALTIME` − `CLOCK_BOOTTIME`.
     offset_ns: i64,
+    /// When it was last followed, since boot.
+    followed_ns: u64,
 }
 
 impl WallClock {
     /// By the clocks as they are now.
     #[must_use]
     pub fn now() -> Self {
-        Self { offset_ns: measured_offset() }
+        Self::with_offset(measured_offset())
     }
 
     /// By a recorded offset.
     #[must_use]
     pub fn with_offset(offset_ns: i64) -> Self {
-        Self { offset_ns }
+        Self { offset_ns, followed_ns: 0 }
     }
 
     /// `CLOCK_REALTIME` − `CLOCK_BOOTTIME`.
@@ -39,8 +41,13 @@ impl WallClock {
         self.offset_ns
     }
 
-    /// Follows a step of the wall clock, or a drift that has become large.
-    pub fn follow(&mut self) {
+    /// Follows a step of the wall clock, or a drift that has become large, up to this moment since boot at the least: what
+    /// comes after a step is told by the new clock. To look once serves all that was before.
+    pub fn follow(&mut self, boottime_ns: u64) {
+        if boottime_ns < self.followed_ns {
+            return;
+        }
+        self.followed_ns = self::boottime_ns();
         let offset = measured_offset();
         if (offset - self.offset_ns).abs() >= DRIFT_NS {
             self.offset_ns = offset;
@@ -107,11 +114,21 @@ mod tests {
     fn a_small_drift_is_let_be_and_a_step_is_followed() {
         let true_offset = WallClock::now().offset_ns();
         let mut drifted = WallClock::with_offset(true_offset + DRIFT_NS / 2);
-        drifted.follow();
+        drifted.follow(boottime_ns());
         assert_eq!(drifted.offset_ns(), true_offset + DRIFT_NS / 2);
         let mut stepped = WallClock::with_offset(true_offset + 3_600_000_000_000);
-        stepped.follow();
+        stepped.follow(boottime_ns());
         assert!((stepped.offset_ns() - true_offset).abs() < DRIFT_NS);
+    }
+
+    #[test]
+    fn the_clock_is_not_looked_at_for_what_was_before_the_last_look() {
+        let wrong = WallClock::now().offset_ns() + 3_600_000_000_000;
+        let mut clock = WallClock { offset_ns: wrong, followed_ns: boottime_ns() };
+        clock.follow(clock.followed_ns - 1);
+        assert_eq!(clock.offset_ns(), wrong);
+        clock.follow(clock.followed_ns);
+        assert_ne!(clock.offset_ns(), wrong);
     }
 
     /// Found on an emulated machine, where starts were told four milliseconds early.

@@ -134,9 +134,9 @@ impl Enricher {
         }
     }
 
-    /// Follows steps of the wall clock.
-    pub fn follow_clock(&mut self) {
-        self.clock.follow();
+    /// Follows steps of the wall clock up to this moment since boot.
+    pub fn follow_clock(&mut self, time_ns: u64) {
+        self.clock.follow(time_ns);
     }
 
     /// What the process table counted.

@@ -52,6 +52,9 @@ impl Intake {
         match decode(bytes) {
             Ok(record) => {
                 self.last_ns = record.time_ns();
+                if self.options.live {
+                    self.enricher.follow_clock(self.last_ns);
+                }
                 let draft = self.enricher.enrich(&record, now);
                 let action = action_of(record.kind());
                 if record.fate() == Fate::ByLimit && self.options.actions.contains(&action) {

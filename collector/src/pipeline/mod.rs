@@ -208,10 +208,6 @@ impl Pipeline {
 
     /// Reads some records and gives out what becomes of them.
     fn read(&mut self) -> Result<Read, Closed> {
-        if self.intake.options.live {
-            // Each time, so that what comes after a step is told by the new clock.
-            self.intake.enricher.follow_clock();
-        }
         let now = Instant::now();
         let mut read = Read::default();
         while read.records < BATCH && self.intake.has_room() {
