@@ -225,3 +225,10 @@ fn an_earlier_life_of_the_parent_s_pid_whose_exit_was_lost_is_not_the_parent() {
     let after = [fork(0, 7), fork(0, 0), fork(0, 0), losing(fork(1, 0)), fork(4, 0), exec(0, 0), fork(0, 0)];
     check(&[false, false], &[&before[..], &after].concat());
 }
+
+#[test]
+fn a_parent_that_was_found_to_the_tick_and_ended_during_a_census_is_none_any_more() {
+    let lost = Step::Exit { of: 4, reaper: 6, waited_for: false, twice: false, lost: true };
+    let during = [Step::Notice, fork(0, 0), exit(0, false), fork(1, 0), Step::Reconcile];
+    check(&[false, false, false], &[&[lost][..], &during, &[fork(1, 0)]].concat());
+}

@@ -17,6 +17,10 @@ const LIVE: &str = "collector-tests";
 /// Starts a test binary as root with the variables that tests read: `CI`, `COLLECTOR_BIN`.
 const SUDO: &str = "sudo -E";
 
+/// What property tests draw their cases from. Under `CI=true` it is the same each time, so that a change is judged by what it
+/// changes; elsewhere new cases are drawn each time.
+const SEED: &str = "PROPTEST_RNG_SEED";
+
 /// Builds all, then runs all tests; `args` go to `cargo test`. Nothing is printed after the tests' own
 /// closing lines.
 pub(crate) fn all(args: &[OsString]) -> Result<()> {
@@ -24,6 +28,9 @@ pub(crate) fn all(args: &[OsString]) -> Result<()> {
     let cargo_test = || {
         let mut cargo = workspace::cargo();
         cargo.args(["test", "--no-fail-fast"]).env("COLLECTOR_BIN", &binary);
+        if env::var("CI").as_deref() == Ok("true") && env::var_os(SEED).is_none() {
+            cargo.env(SEED, "1");
+        }
         cargo
     };
     let everything = ["--workspace", "--exclude", "collector-ebpf"];

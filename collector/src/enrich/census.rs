@@ -111,8 +111,12 @@ impl Enricher {
         if let Some(parent) = known {
             return self.table.set_parent(key, *parent);
         }
-        // One that has ended since has handed its children over, and that was told.
         let start = census.listed.get(&tgid).map(|parent| parent.start);
+        let listed = start.map(|start| ProcessKey { tgid, start: KernelTimeNs::from_ticks(start) });
+        if let Some(ended) = listed.and_then(|parent| self.table.ended_of_tick(parent)) {
+            // It has ended since and handed its children over, as its exit told: the walk up goes on there.
+            return self.table.set_parent(key, ended);
+        }
         let runs = || start.is_some_and(|start| self.proc.is_alive(tgid.0, start).unwrap_or(false));
         if self.table.parent(key).is_some_and(|parent| parent.tgid != tgid) && runs() {
             self.table.set_parent(key, ProcessKey { tgid, start: self.start_of_parent(tgid, key) });

@@ -164,9 +164,15 @@ impl<I> Table<I> {
     /// Whether the end was seen of a process that has this id and began in the same clock tick. Goes over all entries.
     #[must_use]
     pub fn ended_in_tick(&self, key: ProcessKey) -> bool {
-        let is_it = |other: &ProcessKey| other.to_the_tick() == key.to_the_tick();
-        let mut ended = self.entries.iter().filter(|(_, entry)| entry.has_ended()).map(|(key, _)| key);
-        ended.any(is_it) || self.ended_unknown.iter().any(is_it)
+        let cut = key.to_the_tick();
+        self.ended_of_tick(key).is_some() || self.ended_unknown.iter().any(|other| other.to_the_tick() == cut)
+    }
+
+    /// The ended process that has this id and began in the same clock tick. Goes over all entries.
+    #[must_use]
+    pub fn ended_of_tick(&self, key: ProcessKey) -> Option<ProcessKey> {
+        let ended = self.entries.iter().filter(|(_, entry)| entry.has_ended()).map(|(key, _)| *key);
+        ended.into_iter().find(|other| other.to_the_tick() == key.to_the_tick())
     }
 
     /// Counts a process that a record named and that is not here.
