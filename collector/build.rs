@@ -8,7 +8,8 @@ use std::{env, fs, io, path::PathBuf};
 fn main() -> io::Result<()> {
     let manifest = env::var_os("CARGO_MANIFEST_DIR").ok_or_else(|| io::Error::other("not run by cargo"))?;
     let out = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("not run by cargo"))?;
-    let object = PathBuf::from(manifest).join("../target/bpf/collector-ebpf.o");
+    let arch = env::var_os("CARGO_CFG_TARGET_ARCH").ok_or_else(|| io::Error::other("not run by cargo"))?;
+    let object = PathBuf::from(manifest).join("../target/bpf").join(arch).join("collector-ebpf.o");
     let embedded = PathBuf::from(out).join("collector-ebpf.o");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={}", object.display());

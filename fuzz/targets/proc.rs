@@ -23,8 +23,8 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = MountInfos::from_read(bytes);
     let strings: usize = split_nul(bytes).map(|string| string.len() + 1).sum();
     assert!((bytes.len()..=bytes.len() + 1).contains(&strings) || bytes.is_empty(), "no byte is lost");
-    for links in [0, 1] {
-        let link::Target { path, .. } = without_deleted(bytes, links);
+    for has_a_name in [false, true] {
+        let link::Target { path, .. } = without_deleted(bytes, has_a_name);
         assert!(bytes.starts_with(path), "a path is the beginning of the link");
     }
     let _ = namespace_inode(bytes);

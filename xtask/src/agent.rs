@@ -44,7 +44,7 @@ impl Profile {
 /// Sets up what `needs` asks for, builds the kernel object, then the agent. Returns the agent's path.
 pub(crate) fn build(profile: Profile, needs: Needs) -> Result<PathBuf> {
     let tools = setup::machine(needs)?;
-    kernel_object::build(&tools)?;
+    kernel_object::build(&tools, env::consts::ARCH)?;
     step::say("agent: building");
     let mut cargo = workspace::cargo();
     cargo.args(["build", "--package", "collector", "--profile", profile.name()]);

@@ -1,6 +1,5 @@
-//! The kernel object, `target/bpf/collector-ebpf.o`, which the agent's build embeds.
+//! The kernel object, `target/bpf/ARCH/collector-ebpf.o`, which the agent's build embeds.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,14 +13,15 @@ use crate::workspace;
 
 const TARGET: &str = "bpfel-unknown-none";
 
-/// Compiles the kernel object and puts it where the agent's build script looks for it.
-pub(crate) fn build(tools: &KernelTools) -> Result<()> {
-    let build_dir = workspace::target("bpf-build");
-    let mut cargo = command(tools, &build_dir)?;
+/// Compiles the kernel object for the kernel of a machine, as Rust names it, and puts it where the agent's build script
+/// looks for it.
+pub(crate) fn build(tools: &KernelTools, arch: &str) -> Result<()> {
+    let build_dir = workspace::target("bpf-build").join(arch);
+    let mut cargo = command(tools, arch, &build_dir)?;
     step::say("kernel object: building");
     step::show(&mut cargo).context("cannot build the kernel object")?;
     let built = build_dir.join(TARGET).join("release/collector-ebpf");
-    let placed = placed();
+    let placed = placed(arch);
     if copy_if_changed(&built, &placed)? {
         step::say(format_args!("kernel object: {} is new", placed.display()));
     }
@@ -29,12 +29,12 @@ pub(crate) fn build(tools: &KernelTools) -> Result<()> {
 }
 
 /// Where the agent's build script finds it.
-fn placed() -> PathBuf {
-    workspace::target("bpf/collector-ebpf.o")
+fn placed(arch: &str) -> PathBuf {
+    workspace::target("bpf").join(arch).join("collector-ebpf.o")
 }
 
 /// A build folder of its own: another compiler in the agent's would compile everything anew at each turn.
-fn command(tools: &KernelTools, build_dir: &Path) -> Result<Command> {
+fn command(tools: &KernelTools, arch: &str, build_dir: &Path) -> Result<Command> {
     let mut cargo = tools.toolchain.cargo();
     cargo
         .current_dir(workspace::root())
@@ -42,7 +42,7 @@ fn command(tools: &KernelTools, build_dir: &Path) -> Result<Command> {
         .args(tools.toolchain.core_args())
         .args(["--release", "--package", "collector-ebpf", "--target", TARGET, "--target-dir"])
         .arg(build_dir)
-        .env("CARGO_ENCODED_RUSTFLAGS", flags(env::consts::ARCH))
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(arch))
         .env("PATH", linker::path_with(&tools.linker_bin)?);
     Ok(cargo)
 }
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn an_unchanged_object_is_left_as_it_is() {
-        let dir = env::temp_dir().join(format!("xtask-copy-{}", std::process::id()));
+        let dir = std::env::temp_dir().join(format!("xtask-copy-{}", std::process::id()));
         let (from, to) = (dir.join("from"), dir.join("below/to"));
         fs::create_dir_all(&dir).unwrap();
         fs::write(&from, "object").unwrap();

@@ -65,13 +65,21 @@ pub(crate) fn valgrind() -> Package {
     Package::program("valgrind", "valgrind", "counts the instructions of the hot paths")
 }
 
-/// What emulates other machines. `qemu` is the emulator's program.
-pub(crate) fn vm(qemu: &'static str) -> Vec<Package> {
-    let package = if qemu == "qemu-system-x86_64" { "qemu-system-x86" } else { "qemu-system-arm" };
+/// What `cargo xtask vm` makes guests with, beside their emulator.
+pub(crate) fn vm() -> Vec<Package> {
     vec![
-        Package::program(package, qemu, "emulates the machines that other kernels run on"),
-        Package::program("busybox-static", "busybox", "has the small programs of those machines"),
-        Package::program("xz-utils", "xz", "unpacks the modules of those kernels"),
+        Package::program("busybox-static", "busybox", "has the small programs of guests"),
+        Package::program("xz-utils", "xz", "unpacks the modules of their kernels"),
+    ]
+}
+
+/// The C compiler for another machine, and its C library. The machine as GCC names it, and as Debian does.
+pub(crate) fn cross(gnu: &str, debian: &str) -> Vec<Package> {
+    let compiler = format!("/usr/bin/{gnu}-gcc");
+    let library = format!("/usr/{gnu}/lib/crti.o");
+    vec![
+        Package::file(&format!("gcc-{gnu}"), &compiler, "links what runs on that machine"),
+        Package::file(&format!("libc6-dev-{debian}-cross"), &library, "is what it is linked against"),
     ]
 }
 
@@ -90,6 +98,19 @@ impl Package {
             Proof::File(file) => file.exists(),
         }
     }
+}
+
+/// The version of a package that is installed.
+pub(crate) fn version(package: &str) -> Result<String> {
+    step::ask(Command::new("dpkg-query").args(["--show", "--showformat=${Version}", package]))
+}
+
+/// That apt knows where to get the package, as an error where it does not.
+pub(crate) fn offered(package: &str) -> Result<()> {
+    if !is_offered(package) {
+        bail!("no package {package} is offered here; install what provides it by hand");
+    }
+    Ok(())
 }
 
 /// Whether apt knows where to get the package, after one update of its lists if it does not.

@@ -128,7 +128,7 @@ impl Enricher {
         let Some(entry) = self.table.get(key) else { return };
         let inode_of = |image: &Image| image.file.value().map(|file| file.inode);
         let known = entry.process.image.clone();
-        let exe = without_deleted(exe, 0).path;
+        let exe = without_deleted(exe, false).path;
         let is_known = known.executable.value().is_some_and(|path| path.bytes() == exe);
         if is_known || is_kernel(&entry.process.task.state) {
             return;

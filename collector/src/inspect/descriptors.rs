@@ -42,7 +42,7 @@ pub(super) fn add(inspection: &mut Inspection, process: &ProcessDir) {
 
 fn told(process: &ProcessDir, found: &procfs::descriptor::Descriptor) -> Descriptor {
     let file = found.file.as_ref();
-    let target = without_deleted(&found.target, file.map_or(1, |file| file.stx_nlink.into()));
+    let target = without_deleted(&found.target, file.is_none_or(|file| file.stx_nlink > 0));
     let kind = kind(&found.target, file);
     // What the kernel makes without a file system has no links either, and was not deleted.
     let named =

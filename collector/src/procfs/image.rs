@@ -51,7 +51,7 @@ impl ProcessDir {
         let exe = openat(self.dir(), "exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
         let stat = fstat(&exe)?;
         let printed = path_of(exe.as_fd())?;
-        let target = without_deleted(&printed, stat.st_nlink);
+        let target = without_deleted(&printed, stat.st_nlink > 0);
         let (path, deleted) = match strip_deleted(target.path) {
             Some(path) if !target.deleted && !self.is_name_of(target.path, &stat) => (path, true),
             Some(_) | None => (target.path, target.deleted),

@@ -17,7 +17,7 @@ pub struct Target<'a> {
     pub memfd: bool,
 }
 
-/// Takes ` (deleted)` off the text of a link, where the link count says that the file has no name.
+/// Takes ` (deleted)` off the text of a link, where the link count of the file is 0: it has no name.
 ///
 /// The text alone tells nothing, since a live file may be named `x (deleted)`. One case is left: a file that has lost
 /// this name and has another (a hard link) is printed with the suffix and has a count above 0, like a live file of that
@@ -26,8 +26,8 @@ pub struct Target<'a> {
 /// `/memfd:NAME` with a count of 0 is a file in memory: the kernel never gives one a name. A file that was removed from
 /// the root directory could look the same, but only its owner there could make it so.
 #[must_use]
-pub fn without_deleted(path: &[u8], links: u64) -> Target<'_> {
-    if links > 0 {
+pub fn without_deleted(path: &[u8], has_a_name: bool) -> Target<'_> {
+    if has_a_name {
         return Target { path, deleted: false, memfd: false };
     }
     let path = path.strip_suffix(DELETED).unwrap_or(path);
@@ -54,36 +54,36 @@ mod tests {
 
     /// The path, and whether the file is deleted and in memory.
     #[track_caller]
-    fn check(path: &str, links: u64, expected: (&str, bool, bool)) {
+    fn check(path: &str, has_a_name: bool, expected: (&str, bool, bool)) {
         let (path_expected, deleted, memfd) = expected;
         let target = Target { path: path_expected.as_bytes(), deleted, memfd };
-        assert_eq!(without_deleted(path.as_bytes(), links), target);
+        assert_eq!(without_deleted(path.as_bytes(), has_a_name), target);
     }
 
     #[test]
     fn a_live_file_keeps_a_name_that_ends_like_a_deleted_one() {
-        check("/tmp/x (deleted)", 1, ("/tmp/x (deleted)", false, false));
-        check("/tmp/x", 1, ("/tmp/x", false, false));
+        check("/tmp/x (deleted)", true, ("/tmp/x (deleted)", false, false));
+        check("/tmp/x", true, ("/tmp/x", false, false));
     }
 
     #[test]
     fn a_deleted_file_loses_the_suffix_once() {
-        check("/tmp/x (deleted)", 0, ("/tmp/x", true, false));
-        check("/tmp/x (deleted) (deleted)", 0, ("/tmp/x (deleted)", true, false));
+        check("/tmp/x (deleted)", false, ("/tmp/x", true, false));
+        check("/tmp/x (deleted) (deleted)", false, ("/tmp/x (deleted)", true, false));
     }
 
     #[test]
     fn a_memfd_is_told_by_its_name_and_its_link_count() {
-        check("/memfd:payload (deleted)", 0, ("/memfd:payload", true, true));
-        check("/memfd:a/b (deleted)", 0, ("/memfd:a/b", true, true));
-        check("/memfd:payload (deleted)", 1, ("/memfd:payload (deleted)", false, false));
+        check("/memfd:payload (deleted)", false, ("/memfd:payload", true, true));
+        check("/memfd:a/b (deleted)", false, ("/memfd:a/b", true, true));
+        check("/memfd:payload (deleted)", true, ("/memfd:payload (deleted)", false, false));
     }
 
     #[test]
     fn an_empty_path_is_an_empty_path() {
-        check("", 0, ("", true, false));
-        check("", 1, ("", false, false));
-        check(" (deleted)", 0, ("", true, false));
+        check("", false, ("", true, false));
+        check("", true, ("", false, false));
+        check(" (deleted)", false, ("", true, false));
     }
 
     #[test]
@@ -95,8 +95,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic_and_the_path_is_a_prefix(path: Vec<u8>, links in 0_u64..2) {
-            prop_assert!(path.starts_with(without_deleted(&path, links).path));
+        fn no_bytes_make_it_panic_and_the_path_is_a_prefix(path: Vec<u8>, has_a_name: bool) {
+            prop_assert!(path.starts_with(without_deleted(&path, has_a_name).path));
             let _ = namespace_inode(&path);
         }
     }

@@ -41,8 +41,9 @@ const MOUNTS: [(&str, &str, Option<&CStr>); 8] = [
     ("cgroup2", "/sys/fs/cgroup", None),
 ];
 
-/// The second terminal: of a serial port, or of virtio where the machine has one serial port alone.
-const TERMINALS: [&str; 2] = ["/dev/ttyS1", "/dev/hvc0"];
+/// The second terminal: of virtio where the machine has one serial port alone, else of a serial port. Files of serial
+/// ports are there whether the machine has the ports or not, and can be opened; that of virtio cannot.
+const TERMINALS: [&str; 2] = ["/dev/hvc0", "/dev/ttyS1"];
 
 fn main() -> ExitCode {
     if std::process::id() != 1 {

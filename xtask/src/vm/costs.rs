@@ -12,7 +12,7 @@ use crate::workspace;
 
 const FILE: &str = "tests/fixtures/verifier-costs.tsv";
 
-const HEAD: &str = "# Instructions walked and states kept by the verifier, by kernel and program; x86-64, made by\n\
+const HEAD: &str = "# Instructions walked and states kept by the verifier, by kernel and program, made by\n\
                     # `cargo xtask vm --accept`.\n";
 
 /// A program may grow by this much, in percent, before somebody has to look at it.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::arch::Arch;
+use super::emulator::Emulator;
 use crate::step;
 
 /// A guest that has not ended by then hangs. Under emulation on a loaded machine all live tests take minutes.
@@ -25,6 +26,7 @@ const VERDICT: &str = "init: exit ";
 /// What is booted, and where what it says is kept.
 pub(super) struct Guest<'a> {
     pub(super) arch: Arch,
+    pub(super) emulator: &'a Emulator,
     pub(super) image: &'a Path,
     pub(super) initramfs: &'a Path,
     /// Has `console`, what the kernel says, and `out`, what the tests say.
@@ -60,7 +62,7 @@ impl Guest<'_> {
 
     /// No disk, no network card, no host's folder. /dev/kvm may be there and stall, so it is not asked.
     fn qemu(&self, console: &Path, out: &Path) -> Command {
-        let mut qemu = Command::new(program(self.arch));
+        let mut qemu = self.emulator.command();
         let (machine, terminal): (&[&str], &str) = match self.arch {
             Arch::X86_64 => (&["-cpu", "max,la57=off"], "ttyS0"),
             Arch::Aarch64 => (&["-machine", "virt", "-cpu", "max,pauth-impdef=on"], "ttyAMA0"),
@@ -93,14 +95,6 @@ impl Guest<'_> {
             .map(str::to_owned)
             .to_vec(),
         }
-    }
-}
-
-/// The emulator.
-pub(super) fn program(arch: Arch) -> &'static str {
-    match arch {
-        Arch::X86_64 => "qemu-system-x86_64",
-        Arch::Aarch64 => "qemu-system-aarch64",
     }
 }
 

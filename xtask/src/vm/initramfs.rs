@@ -4,17 +4,15 @@
 use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::cpio::Archive;
 use super::kernel::Module;
 use super::programs::TestPrograms;
-use crate::step;
-use crate::workspace;
+use super::userland::{Taken, Userland};
 
-/// What tests call by name, taken from this machine.
+/// What tests call by name.
 const PROGRAMS: [&str; 17] = [
     "bash",
     "cat",
@@ -60,12 +58,17 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    pub(super) fn gather(agent: &Path, tests: &TestPrograms, scratch: &Path) -> Result<Self> {
+    pub(super) fn gather(
+        agent: &Path,
+        tests: &TestPrograms,
+        userland: &Userland,
+        scratch: &Path,
+    ) -> Result<Self> {
         let own: Vec<&Path> = [tests.init.as_path(), agent]
             .into_iter()
             .chain(tests.tests.values().chain(&tests.others).map(PathBuf::as_path))
             .collect();
-        let called: Vec<PathBuf> = PROGRAMS.iter().map(|name| program(name)).collect::<Result<_>>()?;
+        let called: Vec<Taken> = PROGRAMS.iter().map(|name| userland.program(name)).collect::<Result<_>>()?;
         let mut contents = Self {
             files: Vec::new(),
             links: MERGED.map(|name| (Path::new("/").join(name), Path::new("usr").join(name))).to_vec(),
@@ -79,26 +82,26 @@ impl Contents {
             init: tests.init.clone(),
         };
         for program in &own {
-            contents.files.push(((*program).to_owned(), stripped(program, scratch)?));
+            contents.files.push(((*program).to_owned(), userland.stripped(program, scratch)?));
         }
-        for library in
-            libraries(own.into_iter().chain(called.iter().map(PathBuf::as_path)))?.iter().chain(&called)
-        {
-            contents.add_from_here(library)?;
+        let programs = own.into_iter().chain(called.iter().map(|taken| taken.source.as_path()));
+        for taken in userland.libraries(programs)?.iter().chain(&called) {
+            contents.add(taken)?;
         }
-        contents.add_busybox()?;
+        contents.add_busybox(&userland.program("busybox")?)?;
         for file in ["/etc/passwd", "/etc/group"] {
-            contents.add_from_here(Path::new(file))?;
+            contents.add(&Taken { path: file.into(), source: file.into() })?;
         }
         contents.files.push(("/etc/machine-id".into(), MACHINE_ID.into()));
         Ok(contents)
     }
 
-    /// A file at the path that it has here, and the link by which it is called.
-    fn add_from_here(&mut self, path: &Path) -> Result<()> {
-        let reading = || format!("cannot read {}", path.display());
-        let file = fs::canonicalize(path).with_context(reading)?;
-        self.files.push((file.clone(), fs::read(&file).with_context(reading)?));
+    /// A file of this machine at its path in the guest, and the link by which it is called where that is one.
+    fn add(&mut self, Taken { path, source }: &Taken) -> Result<()> {
+        let reading = || format!("cannot read {}", source.display());
+        let file =
+            if path == source { fs::canonicalize(source).with_context(reading)? } else { merged(path) };
+        self.files.push((file.clone(), fs::read(source).with_context(reading)?));
         let merged = merged(path);
         if merged != file {
             self.links.push((merged, file));
@@ -106,11 +109,9 @@ impl Contents {
         Ok(())
     }
 
-    fn add_busybox(&mut self) -> Result<()> {
-        let busybox = program("busybox")?;
-        self.add_from_here(&busybox)?;
-        let busybox = fs::canonicalize(busybox).context("cannot find busybox")?;
-        self.links.extend(BUSYBOX.map(|name| (Path::new("/usr/bin").join(name), busybox.clone())));
+    fn add_busybox(&mut self, busybox: &Taken) -> Result<()> {
+        self.add(busybox)?;
+        self.links.extend(BUSYBOX.map(|name| (Path::new("/usr/bin").join(name), merged(&busybox.path))));
         Ok(())
     }
 
@@ -166,52 +167,9 @@ fn merged(path: &Path) -> PathBuf {
     }
 }
 
-fn program(name: &str) -> Result<PathBuf> {
-    match workspace::on_path(name) {
-        Some(program) => Ok(program),
-        None => bail!("no program {name} is here to be put into the guest"),
-    }
-}
-
-/// The file without its debugging information, which makes most of it.
-fn stripped(program: &Path, scratch: &Path) -> Result<Vec<u8>> {
-    let out = scratch.join("stripped");
-    step::ask(Command::new("strip").arg("--strip-debug").arg("-o").arg(&out).arg(program))?;
-    fs::read(&out).with_context(|| format!("cannot read {}", out.display()))
-}
-
-/// The libraries of programs, and the loader, as ldd(1) finds them: `NAME => PATH (ADDRESS)`, and `PATH (ADDRESS)` of
-/// the loader.
-fn libraries<'a>(programs: impl Iterator<Item = &'a Path>) -> Result<Vec<PathBuf>> {
-    let mut found: Vec<PathBuf> = Vec::new();
-    for program in programs {
-        let said = step::ask(Command::new("ldd").arg(program))?;
-        found.extend(said.lines().filter_map(library));
-    }
-    found.sort();
-    found.dedup();
-    Ok(found)
-}
-
-fn library(line: &str) -> Option<PathBuf> {
-    let path = line.split_whitespace().find(|word| word.starts_with('/'))?;
-    Some(path.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ldd_names_libraries_and_the_loader() {
-        let line = "\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f)";
-        assert_eq!(library(line), Some("/lib/x86_64-linux-gnu/libc.so.6".into()));
-        assert_eq!(
-            library("\t/lib64/ld-linux-x86-64.so.2 (0x7f)"),
-            Some("/lib64/ld-linux-x86-64.so.2".into())
-        );
-        assert_eq!(library("\tlinux-vdso.so.1 (0x00007ffd)"), None);
-    }
 
     #[test]
     fn folders_of_programs_and_libraries_are_below_usr() {

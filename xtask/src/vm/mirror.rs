@@ -9,16 +9,19 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::arch::Arch;
+use super::unpacked;
 use crate::step;
 
 const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// Archive and suite, for all kernels from 5.10 on. Security's suites have the newest of their release.
-const SUITES: [(&str, &str); 6] = [
+/// Archive and suite, for all kernels from 5.10 on and for what guests of another kind run. Security's suites have the
+/// newest of their release.
+const SUITES: [(&str, &str); 7] = [
     ("debian-security", "bullseye-security"),
     ("debian-security", "bookworm-security"),
     ("debian", "bookworm"),
     ("debian", "bookworm-backports"),
+    ("debian", "trixie"),
     ("debian-security", "trixie-security"),
     ("debian", "trixie-backports"),
 ];
@@ -27,6 +30,9 @@ const SUITES: [(&str, &str); 6] = [
 pub(super) struct Mirror {
     root: PathBuf,
     arch: Arch,
+    /// The release that this machine has: what several have is taken from it, so that all of it fits together, and to the
+    /// C library here.
+    release: String,
 }
 
 impl Mirror {
@@ -36,7 +42,7 @@ impl Mirror {
             let directory = root.join(below);
             fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
         }
-        let mirror = Self { root: root.to_owned(), arch };
+        let mirror = Self { root: root.to_owned(), arch, release: codename()? };
         let line = |(archive, suite): (&str, &str)| {
             format!("deb [signed-by={KEYS}] http://deb.debian.org/{archive} {suite} main\n")
         };
@@ -60,30 +66,14 @@ impl Mirror {
         Ok(said.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
     }
 
+    /// The packages that these need on a machine that has none, themselves among them.
+    pub(super) fn with_needed(&self, packages: &[&str]) -> Result<Vec<String>> {
+        unpacked::with_needed(self.apt("apt-get"), packages)
+    }
+
     /// Unpacks packages below `into`, where they are not there from an earlier run.
     pub(super) fn unpack(&self, packages: &[String], into: &Path) -> Result<()> {
-        let done = into.join(".unpacked");
-        let wanted = packages.join("\n");
-        if fs::read_to_string(&done).is_ok_and(|unpacked| unpacked == wanted) {
-            return Ok(());
-        }
-        let downloads = into.with_extension("debs");
-        for directory in [into, &downloads] {
-            if directory.exists() {
-                fs::remove_dir_all(directory)
-                    .with_context(|| format!("cannot remove {}", directory.display()))?;
-            }
-            fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
-        }
-        step::ask(self.apt("apt-get").arg("download").args(packages).current_dir(&downloads))
-            .with_context(|| format!("cannot download {}", packages.join(" ")))?;
-        let reading = || format!("cannot read {}", downloads.display());
-        for package in fs::read_dir(&downloads).with_context(reading)? {
-            let package = package.with_context(reading)?.path();
-            step::ask(Command::new("dpkg").arg("-x").arg(&package).arg(into))?;
-        }
-        fs::remove_dir_all(&downloads).with_context(|| format!("cannot remove {}", downloads.display()))?;
-        fs::write(&done, wanted).with_context(|| format!("cannot write {}", done.display()))
+        unpacked::unpack(self.apt("apt-get"), packages, into)
     }
 
     /// apt with nothing of this machine's but its programs and keys.
@@ -104,6 +94,7 @@ impl Mirror {
         ] {
             set(name, &self.root.join(below));
         }
+        set("APT::Default-Release", &self.release);
         set("APT::Architecture", &self.arch.debian());
         set("APT::Architectures", &self.arch.debian());
         set("Acquire::Languages", &"none");
@@ -112,6 +103,16 @@ impl Mirror {
         set("APT::Sandbox::User", &"");
         apt.env("LC_ALL", "C");
         apt
+    }
+}
+
+/// `VERSION_CODENAME` of os-release(5).
+fn codename() -> Result<String> {
+    let file = "/etc/os-release";
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?;
+    match text.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")) {
+        Some(name) => Ok(name.to_owned()),
+        None => bail!("{file} has no VERSION_CODENAME, and what is here must be a release of Debian"),
     }
 }
 

@@ -4,6 +4,8 @@
 mod arch;
 mod costs;
 mod cpio;
+mod cross;
+mod emulator;
 mod guest;
 mod initramfs;
 mod kernel;
@@ -12,10 +14,11 @@ mod page;
 mod programs;
 mod report;
 mod series;
+mod unpacked;
+mod userland;
 
-use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -25,12 +28,16 @@ use anyhow::{Context, Result, bail};
 
 pub(crate) use self::arch::Arch;
 use self::costs::Costs;
+use self::cross::Cross;
+use self::emulator::Emulator;
 use self::guest::{Guest, Outcome};
 use self::initramfs::Contents;
 use self::kernel::Kernel;
 use self::mirror::Mirror;
+use self::programs::TestPrograms;
 use self::report::Report;
 pub(crate) use self::series::Series;
+use self::userland::Userland;
 use crate::agent::{self, Profile};
 use crate::packages;
 use crate::setup::Needs;
@@ -43,10 +50,11 @@ const AT_A_TIME: usize = 2;
 /// What is asked for.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Series of kernels: MAJOR.MINOR, of which the newest is taken, or `latest`.
-    #[arg(long, value_name = "SERIES", value_delimiter = ',', default_value = "5.10,6.1,6.12,latest")]
+    /// Series of kernels: MAJOR.MINOR, of which the newest is taken, or `latest`
+    /// [default: 5.10,6.1,6.12,latest; of aarch64 6.12].
+    #[arg(long, value_name = "SERIES", value_delimiter = ',')]
     kernel: Vec<Series>,
-    /// The machine that is emulated: of this one's kind.
+    /// The machine that is emulated. For another than this one the agent and the tests are cross-built.
     #[arg(long, value_enum, default_value_t = Arch::X86_64)]
     arch: Arch,
     /// Only these tests, by the names of their files; `*` stands for anything.
@@ -57,9 +65,10 @@ pub(crate) struct Options {
     accept: bool,
 }
 
-/// Installs what emulates machines.
+/// Gets what guests are made with.
 pub(crate) fn set_up(arch: Arch) -> Result<()> {
-    packages::install(packages::vm(guest::program(arch)))
+    packages::install(packages::vm())?;
+    Emulator::ready(arch).map(drop)
 }
 
 /// Runs the live tests on each kernel. Every kernel runs, whatever becomes of the others; the error names those that
@@ -67,23 +76,18 @@ pub(crate) fn set_up(arch: Arch) -> Result<()> {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let Options { kernel: wanted, arch, test, accept } = options;
     mirror::check_tools()?;
-    // Another machine's agent, tests, programs and libraries would have to be cross-built, and nothing here does that.
-    if arch.name() != env::consts::ARCH {
-        bail!("guests run what is built here, for {}; run it on a machine of {arch}", env::consts::ARCH);
-    }
-    set_up(*arch)?;
-    let agent = agent::build(Profile::Release, Needs::Tests)?;
-    let tests = programs::build(test)?;
-    programs::say_left_out();
+    packages::install(packages::vm())?;
+    let emulator = Emulator::ready(*arch)?;
     let cache = workspace::target("vm").join(arch.name());
     let mirror = Mirror::ask(&cache.join("mirror"), *arch)?;
-    let flavour = format!("cloud-{}", arch.debian());
-    let fetched =
-        wanted.iter().map(|series| Kernel::fetch(&mirror, series, &flavour, &cache.join("kernels")));
-    let kernels: Vec<Kernel> = fetched.collect::<Result<_>>()?;
-    let contents = Contents::gather(&agent, &tests, &cache)?;
-    let outcomes =
-        all(&kernels, |kernel| run_one(*arch, kernel, &contents, &cache.join("runs").join(&kernel.release)));
+    let (agent, tests) = build(*arch, &mirror, &cache, test)?;
+    programs::say_left_out();
+    let kernels = fetch(&mirror, *arch, wanted, &cache.join("kernels"))?;
+    let userland = Userland::of(*arch, &mirror, &cache)?;
+    let contents = Contents::gather(&agent, &tests, &userland, &cache)?;
+    let outcomes = all(&kernels, |kernel| {
+        run_one(*arch, &emulator, kernel, &contents, &cache.join("runs").join(&kernel.release))
+    });
     let mut failed: Vec<String> = Vec::new();
     let mut reports = Vec::new();
     for (kernel, outcome) in kernels.iter().zip(outcomes) {
@@ -96,15 +100,31 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         }
     }
     if *accept {
-        accept_all(&reports)?;
+        accept_all(*arch, &reports)?;
     } else {
-        failed.extend(dearer(&reports)?);
+        failed.extend(dearer(*arch, &reports)?);
     }
     if !failed.is_empty() {
         bail!("not as it should be: {}", failed.join("; "));
     }
     step::say(format_args!("vm: the live tests passed on {} kernels", kernels.len()));
     Ok(())
+}
+
+/// The agent and the tests, as they run on such a machine.
+fn build(arch: Arch, mirror: &Mirror, cache: &Path, test: &[String]) -> Result<(PathBuf, TestPrograms)> {
+    if arch.is_here() {
+        let agent = agent::build(Profile::Release, Needs::Tests)?;
+        return Ok((agent, programs::build(workspace::cargo(), None, test)?));
+    }
+    let cross = Cross::ready(arch, mirror, cache)?;
+    Ok((cross.agent()?, programs::build(cross.cargo(), Some(&arch.target()), test)?))
+}
+
+fn fetch(mirror: &Mirror, arch: Arch, wanted: &[Series], cache: &Path) -> Result<Vec<Kernel>> {
+    let flavour = format!("cloud-{}", arch.debian());
+    let series = if wanted.is_empty() { arch.series() } else { wanted.to_vec() };
+    series.iter().map(|series| Kernel::fetch(mirror, series, &flavour, cache)).collect()
 }
 
 /// Some at a time; what became of each, in the order of the kernels.
@@ -129,13 +149,19 @@ fn all<T: Send>(kernels: &[Kernel], run: impl Fn(&Kernel) -> Result<T> + Sync) -
     outcomes.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-fn run_one(arch: Arch, kernel: &Kernel, contents: &Contents, directory: &Path) -> Result<Report> {
+fn run_one(
+    arch: Arch,
+    emulator: &Emulator,
+    kernel: &Kernel,
+    contents: &Contents,
+    directory: &Path,
+) -> Result<Report> {
     fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
     let initramfs = directory.join("initramfs");
     contents.write(&kernel.modules()?, &initramfs)?;
     step::say(format_args!("{}: booting", kernel.release));
     let begin = Instant::now();
-    let guest = Guest { arch, image: &kernel.image()?, initramfs: &initramfs, directory };
+    let guest = Guest { arch, emulator, image: &kernel.image()?, initramfs: &initramfs, directory };
     let Outcome { code, said } = guest.run()?;
     let took = begin.elapsed().as_secs();
     let report = Report::read(&said);
@@ -150,25 +176,25 @@ fn run_one(arch: Arch, kernel: &Kernel, contents: &Contents, directory: &Path) -
 }
 
 /// What costs the verifier of a kernel too much more than was accepted, in words.
-fn dearer(reports: &[(&Kernel, Report)]) -> Result<Vec<String>> {
+fn dearer(arch: Arch, reports: &[(&Kernel, Report)]) -> Result<Vec<String>> {
     let costs = Costs::read()?;
     let faults = reports.iter().flat_map(|(kernel, report)| {
-        let faults = costs.faults(&kernel.series.to_string(), &report.costs);
+        let faults = costs.faults(&arch.kernel(&kernel.series), &report.costs);
         faults.into_iter().map(move |fault| format!("on {kernel} {fault}"))
     });
     Ok(faults.collect())
 }
 
-fn accept_all(reports: &[(&Kernel, Report)]) -> Result<()> {
+fn accept_all(arch: Arch, reports: &[(&Kernel, Report)]) -> Result<()> {
     if let Some((kernel, _)) = reports.iter().find(|(_, report)| report.costs.is_empty()) {
         bail!("nothing of {kernel} can be accepted without its costs, which the test guest_kernel tells");
     }
     let mut costs = Costs::read()?;
     for (kernel, report) in reports {
-        costs.accept(&kernel.series.to_string(), &report.costs);
+        costs.accept(&arch.kernel(&kernel.series), &report.costs);
     }
     costs.write()?;
     let columns: Vec<(String, Report)> =
         reports.iter().map(|(kernel, report)| (kernel.release.clone(), report.clone())).collect();
-    page::write(&columns)
+    page::write(arch, &columns)
 }

@@ -6,27 +6,36 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
+use super::arch::Arch;
 use super::report::Report;
 use crate::workspace;
 
 const FILE: &str = "docs/kernels.md";
-const BEGIN: &str = "<!-- made by `cargo xtask vm --accept`: begin -->";
-const END: &str = "<!-- made by `cargo xtask vm --accept`: end -->";
+
+/// A mark in the page, by the command that makes what is between it and the next.
+fn mark(arch: Arch, place: &str) -> String {
+    let option = match arch {
+        Arch::X86_64 => String::new(),
+        Arch::Aarch64 => format!(" --arch {arch}"),
+    };
+    format!("<!-- made by `cargo xtask vm{option} --accept`: {place} -->")
+}
 
 /// Puts new tables into the page. Each report is of the kernel beside it, which is a column.
-pub(super) fn write(reports: &[(String, Report)]) -> Result<()> {
+pub(super) fn write(arch: Arch, reports: &[(String, Report)]) -> Result<()> {
     let file = workspace::root().join(FILE);
     let page = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    let page = replaced(&page, &tables(reports))
-        .with_context(|| format!("{FILE} has no place for its tables between {BEGIN} and {END}"))?;
+    let (begin, end) = (mark(arch, "begin"), mark(arch, "end"));
+    let page = replaced(&page, &begin, &end, &tables(reports))
+        .with_context(|| format!("{FILE} has no place for its tables between {begin} and {end}"))?;
     fs::write(&file, page).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// The page with other text between its marks; `None` where it lacks one.
-fn replaced(page: &str, tables: &str) -> Option<String> {
-    let (before, rest) = page.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n\n{tables}\n{END}{after}"))
+/// The page with other text between the marks; `None` where it lacks one.
+fn replaced(page: &str, begin: &str, end: &str, tables: &str) -> Option<String> {
+    let (before, rest) = page.split_once(begin)?;
+    let (_, after) = rest.split_once(end)?;
+    Some(format!("{before}{begin}\n\n{tables}\n{end}{after}"))
 }
 
 fn tables(reports: &[(String, Report)]) -> String {
@@ -77,10 +86,9 @@ mod tests {
 
     #[test]
     fn only_what_stands_between_the_marks_is_replaced() {
-        let page = format!("before\n{BEGIN}\nold\n{END}\nafter\n");
-        let page = replaced(&page, "new\n").unwrap();
-        assert_eq!(page, format!("before\n{BEGIN}\n\nnew\n\n{END}\nafter\n"));
-        assert_eq!(replaced("no marks", "new"), None);
+        let page = replaced("before\n<b>\nold\n<e>\nafter\n", "<b>", "<e>", "new\n").unwrap();
+        assert_eq!(page, "before\n<b>\n\nnew\n\n<e>\nafter\n");
+        assert_eq!(replaced("no marks", "<b>", "<e>", "new"), None);
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::step;
-use crate::workspace;
 
 const PACKAGE: &str = "collector-tests";
 
@@ -86,11 +86,11 @@ pub(super) fn say_left_out() {
     }
 }
 
-/// Compiles them as `cargo test` does, so that nothing is compiled twice.
-pub(super) fn build(names: &[String]) -> Result<TestPrograms> {
+/// Compiles them for a target of rustc.
+pub(super) fn build(mut cargo: Command, target: Option<&str>, names: &[String]) -> Result<TestPrograms> {
     step::say("tests: building those that run in guests");
-    let mut cargo = workspace::cargo();
     cargo.args(["test", "--package", PACKAGE, "--no-run", "--bins"]);
+    cargo.args(target.map(|target| format!("--target={target}")));
     cargo.args(["--message-format", "json-render-diagnostics"]);
     for name in names {
         cargo.args(["--test", name]);
