@@ -79,8 +79,8 @@ pub(super) fn digest(
     if sighting.file.size > limits.max_size {
         return Err(HashError::TooLarge);
     }
-    if sighting.is_fresh() {
-        settle(&sighting.file);
+    if sighting.is_fresh() && !settle(&sighting.file) {
+        return Err(HashError::Unproved);
     }
     let (hashes, len) = hash::hash(&mut file, limits.algorithms, sighting.file.size)?;
     let after = look(&file)?;
