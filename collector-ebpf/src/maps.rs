@@ -23,8 +23,8 @@ pub static RECORDS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
 pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
 
 /// Where execs are put together. A plain array indexed by CPU, since values of per-CPU maps stop at 32 KiB. The loader
-/// makes an entry for each possible CPU. One program alone uses it, and a tracing program does not nest on its CPU, so
-/// an entry has one writer at a time.
+/// makes an entry for each possible CPU, and one more for the program that stands by there. One program alone uses an entry,
+/// and a tracing program does not nest on its CPU, so it has one writer at a time.
 #[map]
 pub static EXECS: Array<ExecScratch> = Array::with_max_entries(1, 0);
 
@@ -40,12 +40,12 @@ pub static UDP_PEERS: LruHashMap<UdpPeer, u64> = LruHashMap::with_max_entries(UD
 #[unsafe(no_mangle)]
 pub static OFFSETS: Global<Offsets> = Global::new(Offsets::NONE);
 
-/// Where an exec on this CPU is put together; `None` where the loader made no entry for the CPU.
+/// Where an exec is put together by a program on this CPU; `None` where the loader made no entry of this place.
 #[inline(always)]
-pub fn exec_scratch(cpu: u32) -> Option<&'static mut ExecScratch> {
-    let scratch = EXECS.get_ptr_mut(cpu)?;
+pub fn exec_scratch(place: u32) -> Option<&'static mut ExecScratch> {
+    let scratch = EXECS.get_ptr_mut(place)?;
     // SAFETY: the map's values are `ExecScratch`, of integers and bytes that the kernel zeroes at the start. No other
-    // reference to this CPU's value exists: one program alone asks for it, once, and it does not nest on its CPU.
+    // reference to this value exists: one program alone asks for it, once, and it does not nest on its CPU.
     Some(unsafe { &mut *scratch })
 }
 

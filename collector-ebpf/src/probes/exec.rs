@@ -10,22 +10,36 @@ use crate::{
     emit, filter,
     kernel::{Address, file, offset, pieces, task},
     maps::{ExecScratch, exec_scratch},
+    standby::Turn,
 };
 
 /// `TP_PROTO(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`
 #[btf_tracepoint(function = "sched_process_exec")]
 fn sched_process_exec(context: BtfTracePointContext) -> i32 {
+    executed(&context, Turn::First)
+}
+
+#[btf_tracepoint(function = "sched_process_exec")]
+fn sched_process_exec_2(context: BtfTracePointContext) -> i32 {
+    executed(&context, Turn::Second)
+}
+
+#[inline(always)]
+fn executed(context: &BtfTracePointContext, turn: Turn) -> i32 {
+    if !turn.is_mine() {
+        return 0;
+    }
     emit::seen(Kind::Exec);
     let header = emit::header(Kind::Exec, Fate::Told, size_of::<ExecRecord>());
-    let Some(scratch) = exec_scratch(header.cpu.into()) else {
-        warn!(&context, "no room to put an exec together on CPU {}", header.cpu);
+    let Some(scratch) = exec_scratch(turn.place(header.cpu.into())) else {
+        warn!(context, "no room to put an exec together on CPU {}", header.cpu);
         emit::lost(Kind::Exec, Loss::ReserveFailed);
         return 0;
     };
     scratch.record.header = header;
     fill(scratch, Address(context.arg(0)), Address(context.arg(2)));
     if !scratch.record.path.is_whole() {
-        debug!(&context, "path of an exec was cut at {} bytes", scratch.record.path.len);
+        debug!(context, "path of an exec was cut at {} bytes", scratch.record.path.len);
     }
     emit::exec(scratch);
     0

@@ -6,11 +6,25 @@ use collector_common::{ExitRecord, Kind};
 use crate::{
     emit, filter,
     kernel::{Address, offset, task},
+    standby::Turn,
 };
 
 /// `TP_PROTO(struct task_struct *task, bool group_dead)`; the second since 6.16.
 #[btf_tracepoint(function = "sched_process_exit")]
 fn sched_process_exit(context: BtfTracePointContext) -> i32 {
+    ended(&context, Turn::First)
+}
+
+#[btf_tracepoint(function = "sched_process_exit")]
+fn sched_process_exit_2(context: BtfTracePointContext) -> i32 {
+    ended(&context, Turn::Second)
+}
+
+#[inline(always)]
+fn ended(context: &BtfTracePointContext, turn: Turn) -> i32 {
+    if !turn.is_mine() {
+        return 0;
+    }
     let ended = Address(context.arg(0));
     let group_dead = if offset!(exit_arguments) > 1 {
         context.arg::<u64>(1) & 1 != 0

@@ -6,11 +6,25 @@ use collector_common::{Kind, TaskRecord};
 use crate::{
     emit, filter,
     kernel::{Address, task},
+    standby::Turn,
 };
 
 /// `TP_PROTO(struct task_struct *parent, struct task_struct *child)`
 #[btf_tracepoint(function = "sched_process_fork")]
 fn sched_process_fork(context: BtfTracePointContext) -> i32 {
+    forked(&context, Turn::First)
+}
+
+#[btf_tracepoint(function = "sched_process_fork")]
+fn sched_process_fork_2(context: BtfTracePointContext) -> i32 {
+    forked(&context, Turn::Second)
+}
+
+#[inline(always)]
+fn forked(context: &BtfTracePointContext, turn: Turn) -> i32 {
+    if !turn.is_mine() {
+        return 0;
+    }
     let (forker, child) = (Address(context.arg(0)), Address(context.arg(1)));
     if task::is_group_leader(child) {
         emit::seen(Kind::Fork);

@@ -19,6 +19,17 @@ const TCP_CLOSE: i32 = 7;
 /// `TP_PROTO(const struct sock *sk, const int oldstate, const int newstate)`
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn inet_sock_set_state(context: BtfTracePointContext) -> i32 {
+    changed(&context)
+}
+
+/// Stands by for the other, and needs no mark: what that has told is no longer in [`CONNECTING`].
+#[btf_tracepoint(function = "inet_sock_set_state")]
+fn inet_sock_set_state_2(context: BtfTracePointContext) -> i32 {
+    changed(&context)
+}
+
+#[inline(always)]
+fn changed(context: &BtfTracePointContext) -> i32 {
     let (old, new): (i32, i32) = (context.arg(1), context.arg(2));
     // SYN_RECV too: two ends that connect to each other at once go through it, and may go on from there to any state.
     let connecting = old == TCP_SYN_SENT || old == TCP_SYN_RECV;

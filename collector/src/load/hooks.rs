@@ -7,7 +7,7 @@ use aya::{
     programs::{BtfTracePoint, CgroupAttachMode, CgroupSockAddr, Iter, Program, ProgramError, SockOps},
 };
 
-use super::LoadError;
+use super::{LoadError, standby::Standby};
 
 /// The part of the agent's work that a hook serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,8 @@ pub struct Hook {
     /// What it serves.
     pub part: Part,
     program: &'static str,
+    /// Tells what the kernel does not run the program for, where it preempts programs.
+    standby: Option<&'static str>,
     attach: Attach,
 }
 
@@ -63,28 +65,50 @@ pub const HOOKS: &[Hook] = &[
     // First, so that what the others judge by is there.
     tracepoint("tp_btf/cgroup_mkdir", "cgroup_mkdir", Part::Cgroups),
     tracepoint("tp_btf/cgroup_rmdir", "cgroup_rmdir", Part::Cgroups),
-    tracepoint("tp_btf/sched_process_exit", "sched_process_exit", Part::Processes),
-    tracepoint("tp_btf/sched_process_exec", "sched_process_exec", Part::Processes),
-    tracepoint("tp_btf/sched_process_fork", "sched_process_fork", Part::Processes),
-    Hook { name: "iter/task", part: Part::Scan, program: TASKS, attach: Attach::Iterator("task") },
+    tracepoint("tp_btf/sched_process_exit", "sched_process_exit", Part::Processes)
+        .with("sched_process_exit_2"),
+    tracepoint("tp_btf/sched_process_exec", "sched_process_exec", Part::Processes)
+        .with("sched_process_exec_2"),
+    tracepoint("tp_btf/sched_process_fork", "sched_process_fork", Part::Processes)
+        .with("sched_process_fork_2"),
+    hook("iter/task", TASKS, Part::Scan, Attach::Iterator("task")),
     // Before sock_ops, so that no connect is without its result.
-    tracepoint("tp_btf/inet_sock_set_state", "inet_sock_set_state", Part::Connections),
-    Hook { name: "sock_ops", part: Part::Connections, program: "tcp_connect", attach: Attach::SockOps },
+    tracepoint("tp_btf/inet_sock_set_state", "inet_sock_set_state", Part::Connections)
+        .with("inet_sock_set_state_2"),
+    hook("sock_ops", "tcp_connect", Part::Connections, Attach::SockOps),
     sock_addr("cgroup/connect4", "udp_connect4"),
     sock_addr("cgroup/connect6", "udp_connect6"),
     sock_addr("cgroup/sendmsg4", "udp_sendmsg4"),
     sock_addr("cgroup/sendmsg6", "udp_sendmsg6"),
 ];
 
+const fn hook(name: &'static str, program: &'static str, part: Part, attach: Attach) -> Hook {
+    Hook { name, part, program, standby: None, attach }
+}
+
 const fn tracepoint(name: &'static str, tracepoint: &'static str, part: Part) -> Hook {
-    Hook { name, part, program: tracepoint, attach: Attach::Tracepoint(tracepoint) }
+    hook(name, tracepoint, part, Attach::Tracepoint(tracepoint))
 }
 
 const fn sock_addr(name: &'static str, program: &'static str) -> Hook {
-    Hook { name, part: Part::Connections, program, attach: Attach::SockAddr }
+    hook(name, program, Part::Connections, Attach::SockAddr)
 }
 
 impl Hook {
+    const fn with(self, standby: &'static str) -> Self {
+        Self { standby: Some(standby), ..self }
+    }
+
+    /// Attaches the program that stands by for that of [`Hook::attach`], which is attached already: programs of a
+    /// tracepoint run in the order in which they were attached.
+    pub(super) fn attach_standby(&self, ebpf: &mut Ebpf, btf: &Btf) -> Result<(), LoadError> {
+        match self.standby {
+            // It has the hook's program in no other place.
+            Some(program) => Self { program, ..*self }.attach(ebpf, btf, &Ok(None)),
+            None => Ok(()),
+        }
+    }
+
     /// Loads the program and attaches it; the iterator is only loaded. `cgroup` is the root of cgroup v2, or why there is
     /// none.
     pub(super) fn attach(
@@ -126,6 +150,12 @@ impl Hook {
             Attach::SockOps | Attach::SockAddr => "CONFIG_CGROUP_BPF",
         }
     }
+}
+
+/// The last program at the hook of this one.
+pub(super) fn last_program(program: &'static str, standby: Standby) -> &'static str {
+    let hook = HOOKS.iter().find(|hook| hook.program == program);
+    hook.and_then(|hook| hook.standby).filter(|_| standby.is_needed).unwrap_or(program)
 }
 
 /// Detaches the program, too.

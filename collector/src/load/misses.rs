@@ -1,7 +1,8 @@
 //! Events that the kernel did not run a program for, of which no program can tell.
 //!
 //! A kernel that lets tracing programs be preempted does not run one on a CPU where the same program was interrupted, and
-//! counts that (`recursion_misses` of `bpf_prog_info`, Linux 5.12). Seen on 7.3 with two busy CPUs; never on 6.18.
+//! counts that (`recursion_misses` of `bpf_prog_info`, Linux 5.12). Seen on 7.3 with two busy CPUs; never on 6.18. Where
+//! programs stand by, what both were not run for is lost, and that is never more than the misses of the second.
 
 use std::{fs, io, os::fd::AsFd as _, os::fd::AsRawFd as _};
 
@@ -10,6 +11,8 @@ use aya::{
     programs::{BtfTracePoint, ProgramError, ProgramFd},
 };
 use collector_common::{Counters, Kind, Loss};
+
+use super::{hooks::last_program, standby::Standby};
 
 /// Programs that may be missed, and what each would have sent. Those at cgroups have no such guard, and are run.
 const PROGRAMS: [(&str, Kind); 4] = [
@@ -29,11 +32,11 @@ pub(super) struct Misses {
 }
 
 impl Misses {
-    /// Of the programs that are loaded.
-    pub(super) fn of(ebpf: &Ebpf) -> Result<Self, ProgramError> {
+    /// Of the programs that are loaded, the last at each hook.
+    pub(super) fn of(ebpf: &Ebpf, standby: Standby) -> Result<Self, ProgramError> {
         let mut programs = Vec::new();
         for (name, kind) in PROGRAMS {
-            let Some(program) = ebpf.program(name) else { continue };
+            let Some(program) = ebpf.program(last_program(name, standby)) else { continue };
             let program: &BtfTracePoint = program.try_into()?;
             match program.fd() {
                 Ok(fd) => programs.push((kind, fd.try_clone()?)),

@@ -8,6 +8,7 @@ mod hooks;
 mod misses;
 mod offsets;
 mod privilege;
+mod standby;
 mod wire;
 
 use std::{fs::File, io, io::Read as _};
@@ -31,6 +32,7 @@ pub use self::{
 use self::{
     misses::Misses,
     offsets::Found,
+    standby::Standby,
     wire::{Wire, add},
 };
 use crate::filter::Filter;
@@ -80,6 +82,7 @@ pub struct Loaded {
     records: Option<RingBuf<MapData>>,
     counters: PerCpuArray<MapData, Wire<Counters>>,
     hooks: Vec<&'static str>,
+    standby: Standby,
     misses: Misses,
     degraded: Vec<Degraded>,
     filter: Filter,
@@ -99,6 +102,7 @@ impl Loaded {
             records: Some(records),
             counters,
             hooks: Vec::new(),
+            standby: Standby::here(),
             misses: Misses::default(),
             degraded,
             filter: options.filter.clone(),
@@ -112,7 +116,8 @@ impl Loaded {
             filters::note_cgroups(&mut ebpf, &options.filter, mount.path())?;
         }
         loaded.attach_all(&after, &mut ebpf, &btf)?;
-        loaded.misses = Misses::of(&ebpf).map_err(|source| LoadError::Misses { source: Box::new(source) })?;
+        loaded.misses = Misses::of(&ebpf, loaded.standby)
+            .map_err(|source| LoadError::Misses { source: Box::new(source) })?;
         loaded.ebpf = Some(ebpf);
         Ok(loaded)
     }
@@ -120,7 +125,11 @@ impl Loaded {
     fn attach_all(&mut self, hooks: &[&Hook], ebpf: &mut Ebpf, btf: &Btf) -> Result<(), LoadError> {
         let cgroup = find_cgroup2().map(|mount| mount.open()).transpose();
         for hook in hooks {
-            match (hook.attach(ebpf, btf, &cgroup), hook.part) {
+            let mut attached = hook.attach(ebpf, btf, &cgroup);
+            if self.standby.is_needed {
+                attached = attached.and_then(|()| hook.attach_standby(ebpf, btf));
+            }
+            match (attached, hook.part) {
                 (Ok(()), _) => self.hooks.push(hook.name),
                 // A rule that would not hold is worse than none.
                 (Err(error), Part::Processes | Part::Cgroups) => return Err(error),
@@ -237,6 +246,7 @@ fn load(options: &Options) -> Result<(Ebpf, Btf, Vec<Degraded>), LoadError> {
 fn create_maps(options: &Options, btf: &Btf, offsets: &Offsets) -> Result<Ebpf, LoadError> {
     let cpus = nr_cpus().map_err(|(file, source)| LoadError::Cpus { file, source })?;
     let cpus = u32::try_from(cpus).unwrap_or(u32::MAX);
+    let standby = Standby::here();
     let filters = filters::switches(&options.filter);
     let mut loader = EbpfLoader::new();
     for (map, entries) in filters::sizes(&options.filter) {
@@ -246,9 +256,11 @@ fn create_maps(options: &Options, btf: &Btf, offsets: &Offsets) -> Result<Ebpf, 
         .btf(Some(btf))
         .override_global("OFFSETS", offsets.as_bytes(), true)
         .override_global("FILTERS", filters.as_bytes(), true)
+        .override_global("PROGRAMS_AT_A_HOOK", &standby.programs(), true)
         .override_global(aya_log::LEVEL, &options.kernel_log, true)
         .map_max_entries("RECORDS", options.ring_bytes)
-        .map_max_entries("EXECS", cpus)
+        .map_max_entries("EXECS", cpus.saturating_mul(standby.programs()))
+        .map_max_entries("MARKS", standby.pages())
         .load(OBJECT)?)
 }
 
