@@ -1,6 +1,6 @@
 //! The command line: what can be typed, and what of it becomes the configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use collector::{
@@ -38,11 +38,7 @@ pub(crate) enum Command {
     /// Watch, and stream events until SIGINT or SIGTERM
     Run(Box<Run>),
     /// Say whether it can run here: each check, what fails without it, what to do
-    Doctor {
-        /// For machines
-        #[arg(long)]
-        json: bool,
-    },
+    Doctor(Doctor),
     /// Tell everything about one process that runs now
     #[command(after_help = INSPECT_EXAMPLES)]
     Inspect {
@@ -105,6 +101,32 @@ pub(crate) enum SchemaOf {
     Stream,
     /// What collector inspect --format json prints
     Inspect,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Doctor {
+    /// For machines
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The configuration file of the run that is asked about, for its filters
+    #[arg(long, value_name = "FILE", env = "COLLECTOR_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    filters: Filters,
+}
+
+impl Doctor {
+    /// The filters of such a run: the file's, with what was typed in its place.
+    pub(crate) fn filter(&self) -> Result<Filter, ConfigError> {
+        let mut config = read(self.config.as_deref())?;
+        self.filters.apply(&mut config.filter);
+        config.check()?;
+        Ok(config.filter)
+    }
+}
+
+fn read(file: Option<&Path>) -> Result<Config, ConfigError> {
+    file.map_or_else(|| Ok(Config::default()), Config::read)
 }
 
 #[derive(Clone, Debug, Args)]
@@ -210,7 +232,7 @@ impl EventName {
 impl Stream {
     /// The configuration: the file's, with what was typed in its place.
     pub(crate) fn config(&self) -> Result<Config, ConfigError> {
-        let mut config = self.config.as_deref().map_or_else(|| Ok(Config::default()), Config::read)?;
+        let mut config = read(self.config.as_deref())?;
         if !self.events.is_empty() {
             config.events = self.events.iter().map(|event| event.action()).collect();
         }
@@ -265,6 +287,13 @@ mod tests {
         let Command::Run(run) = cli.command else { panic!("not run") };
         let words = run.config().unwrap().filter.words();
         assert_eq!(words, ["exclude uid=0", "exclude comm=a,b", "exec-limit 5/s:9"]);
+    }
+
+    #[test]
+    fn the_doctor_is_asked_about_the_filters_of_a_run() {
+        let cli = Cli::parse_from(["collector", "doctor", "--only", "uid=7"]);
+        let Command::Doctor(doctor) = cli.command else { panic!("not doctor") };
+        assert_eq!(doctor.filter().unwrap().words(), ["only uid=7"]);
     }
 
     #[test]

@@ -13,6 +13,13 @@ pub fn boottime_ns() -> u64 {
     u64::try_from(nanoseconds(ClockId::Boottime)).unwrap_or(0)
 }
 
+/// The wall clock as it was at the kernel's last tick, which may have been held up: what a file that is changed now is dated
+/// by.
+#[must_use]
+pub(crate) fn ticked_wall_ns() -> i64 {
+    nanoseconds(ClockId::RealtimeCoarse)
+}
+
 /// Turns kernel times into wall time.
 #[derive(Clone, Copy, Debug)]
 pub struct WallClock {

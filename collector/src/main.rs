@@ -17,7 +17,7 @@ use collector::{
     doctor, event, go_before_others, inspect,
 };
 
-use crate::cli::{Cli, Command, InspectFormat, Run, SchemaOf};
+use crate::cli::{Cli, Command, Doctor, InspectFormat, Run, SchemaOf};
 
 /// `EX_UNAVAILABLE` of sysexits.h: this kernel cannot.
 const KERNEL_CANNOT: u8 = 69;
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
 fn act(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(run) => watch(&run),
-        Command::Doctor { json } => examine(json),
+        Command::Doctor(doctor) => examine(&doctor),
         Command::Inspect { pid, format, resolve } => inspect(pid, format, inspect::Options { resolve }),
         Command::Replay { file, stream } => {
             let config = stream.config()?;
@@ -105,10 +105,10 @@ fn reload(run: Run, reloader: Reloader) -> signals::Reload {
     })
 }
 
-fn examine(json: bool) -> anyhow::Result<ExitCode> {
-    let report = doctor::examine();
+fn examine(asked: &Doctor) -> anyhow::Result<ExitCode> {
+    let report = doctor::examine(&asked.filter()?);
     print(|out| {
-        if json {
+        if asked.json {
             serde_json::to_writer_pretty(&mut *out, &report)?;
             writeln!(out)
         } else {

@@ -208,6 +208,20 @@ fn the_doctor_s_report_is_json() {
 }
 
 #[test]
+fn the_doctor_tells_the_filters_of_a_configuration_file_and_refuses_a_wrong_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("collector.toml");
+    fs::write(&file, "[filter]\nexclude = [\"comm=make\"]\n").unwrap();
+    let args = ["doctor", "--json", "--config", file.to_str().unwrap()];
+    let report: Value = serde_json::from_str(&run(&args).stdout).unwrap();
+    let checks = report["checks"].as_array().unwrap();
+    let filters = checks.iter().find(|check| check["name"] == "filters").unwrap();
+    assert_eq!(filters["found"], "exclude comm=make");
+    fs::write(&file, "[filter]\nexclude = [\"colour=red\"]\n").unwrap();
+    refused(&run(&args), 78, &["colour"]);
+}
+
+#[test]
 fn the_doctor_says_what_is_missing_without_privileges() {
     let ran = run_unprivileged(&["doctor", "--json"]);
     let report: Value = serde_json::from_str(&ran.stdout).unwrap();

@@ -232,3 +232,22 @@ fn a_parent_that_was_found_to_the_tick_and_ended_during_a_census_is_none_any_mor
     let during = [Step::Notice, fork(0, 0), exit(0, false), fork(1, 0), Step::Reconcile];
     check(&[false, false, false], &[&[lost][..], &during, &[fork(1, 0)]].concat());
 }
+
+#[test]
+fn a_child_of_a_process_that_ended_before_anything_told_of_it_has_its_own_image() {
+    let untold = [losing(fork(0, 0)), Step::Notice, Step::Reconcile, fork(1, 0)];
+    check(&[], &[&untold[..], &[losing(exit(0, false))]].concat());
+}
+
+#[test]
+fn a_child_of_a_process_that_nothing_told_of_does_not_have_an_image_that_its_parent_ran_later() {
+    let untold = [losing(fork(0, 0)), Step::Notice, Step::Reconcile, fork(1, 0)];
+    check(&[], &[&untold[..], &[fork(0, 0), exec(1, 1), losing(exit(2, true))]].concat());
+}
+
+#[test]
+fn the_line_of_one_whose_exit_was_lost_is_followed_over_all_that_ended_after_it() {
+    let before = [fork(3, 0), fork(0, 0), exit(4, false), fork(3, 0), losing(exit(2, true)), fork(3, 0)];
+    let after = [exit(6, true), exit(4, false), Step::Connect { of: 3, lost: false }];
+    check(&[false, false, false], &[&before[..], &after].concat());
+}

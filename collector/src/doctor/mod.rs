@@ -22,15 +22,17 @@ use crate::{
 };
 
 /// As large as a ring of an agent: where maps are counted against a limit, a small one proves little.
-const TRIED: Options = Options { ring_bytes: 8 << 20, connections: true, kernel_log: 0, filter: Filter::OFF };
+const RING_BYTES: u32 = 8 << 20;
 
-/// Makes every check. Without privilege those that take it say so, and the others are made all the same.
+/// Makes every check, for a run with this filter. Without privilege those that take it say so, and the others are made all the
+/// same.
 #[must_use]
-pub fn examine() -> Report {
+pub fn examine(filter: &Filter) -> Report {
     let release = kernel::release();
     let version = release.as_deref().ok().and_then(kernel::version);
     let privileges = Privileges::read();
-    let probe = privileges.suffice().then(|| load::probe(&TRIED));
+    let tried = Options { ring_bytes: RING_BYTES, connections: true, kernel_log: 0, filter: filter.clone() };
+    let probe = privileges.suffice().then(|| load::probe(&tried));
     let mut checks = vec![
         kernel::release_check(&release, programs::processes_attached(&probe)),
         kernel::btf_check(&load::lacking_fields()),
@@ -44,6 +46,7 @@ pub fn examine() -> Report {
         privileges.ring_buffer_check(),
         programs::object_check(load::object_len()),
     ];
+    checks.extend(surroundings::filters(filter));
     checks.extend(programs::checks(&probe));
     Report::new(checks)
 }

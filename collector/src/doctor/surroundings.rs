@@ -1,11 +1,14 @@
-//! What the agent sees of the machine: the cgroup v2 hierarchy and other processes in /proc.
+//! What the agent sees of the machine: the cgroup v2 hierarchy, other processes in /proc, and what filters leave of them.
 
 use std::path::Path;
 
 use procfs::process::{MountInfo, Process};
 
 use super::{check::Check, namespace::Namespace};
-use crate::load::{Capability, find_cgroup2};
+use crate::{
+    filter::Filter,
+    load::{Capability, find_cgroup2},
+};
 
 /// The mount that the hooks for connections are attached to.
 pub(super) fn cgroup2() -> Check {
@@ -35,6 +38,12 @@ fn cgroup2_check(mount: Option<(&Path, bool)>, in_initial_namespace: bool) -> Ch
         "connections of processes outside of this container's cgroup",
         "run the container in the machine's cgroup namespace (docker run --cgroupns=host)",
     )
+}
+
+/// Which events a run does not tell though it sees them; nothing where it tells all.
+pub(super) fn filters(filter: &Filter) -> Option<Check> {
+    let words = filter.words();
+    (!words.is_empty()).then(|| Check::ok("filters", words.join(", ")))
 }
 
 /// Whether other processes can be read in /proc.
@@ -89,8 +98,11 @@ mod tests {
 
     use procfs::process::MountInfo;
 
-    use super::{cgroup2_check, hidepid, proc_check};
-    use crate::doctor::check::{Check, Status};
+    use super::{cgroup2_check, filters, hidepid, proc_check};
+    use crate::{
+        doctor::check::{Check, Status},
+        filter::Filter,
+    };
 
     #[track_caller]
     fn check(found: &Check, status: Status, words: &str) {
@@ -116,6 +128,13 @@ mod tests {
     fn the_root_of_a_cgroup_namespace_is_not_the_machines() {
         let mount = Some((Path::new("/sys/fs/cgroup"), false));
         check(&cgroup2_check(mount, false), Status::Warn, "cgroup namespace");
+    }
+
+    #[test]
+    fn filters_are_told_in_the_words_of_agent_start_and_none_where_all_is_told() {
+        let filter: Filter = toml::from_str("exclude = [\"uid=0\"]\nexec_limit = \"5/s:9\"").unwrap();
+        check(&filters(&filter).unwrap(), Status::Ok, "exclude uid=0, exec-limit 5/s:9");
+        assert_eq!(filters(&Filter::OFF), None);
     }
 
     #[test]

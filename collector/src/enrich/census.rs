@@ -1,7 +1,8 @@
 //! After records were lost: the table held against the processes that /proc lists.
 //!
 //! A lost exit leaves an entry that would stay for ever, and be the parent of children that have another one by now; a lost
-//! exec leaves the image from before. A lost fork leaves nothing: the process is looked for when a record names it.
+//! exec leaves the image from before. A lost fork leaves nothing: the process is looked for when a record names it, and may
+//! run another image by then than its children were forked with. So images are learnt anew whatever was lost.
 
 use std::{collections::HashMap, rc::Rc, sync::Arc};
 
@@ -20,8 +21,6 @@ const STAT_MAX: usize = 4096;
 #[derive(Debug)]
 pub struct Census {
     began: KernelTimeNs,
-    /// Whether what each runs was asked.
-    images: bool,
     listed: HashMap<Tgid, Listed>,
 }
 
@@ -29,18 +28,18 @@ pub struct Census {
 struct Listed {
     start: StartTicks,
     parent: Tgid,
-    /// Where the image is, as /proc tells it; asked for only where execs were lost.
+    /// Where the image is, as /proc tells it.
     exe: Option<Vec<u8>>,
 }
 
 impl Census {
     /// Takes it, `began` being now: some ten microseconds for each process, so not on the thread that reads the records.
-    /// `None` where /proc cannot be listed. With `images`, what each runs is asked too.
+    /// `None` where /proc cannot be listed.
     #[must_use]
-    pub fn take(proc: &Proc, images: bool, began: KernelTimeNs) -> Option<Self> {
+    pub fn take(proc: &Proc, began: KernelTimeNs) -> Option<Self> {
         let tgids = proc.tgids().ok()?;
-        let listed = tgids.into_iter().filter_map(|tgid| Some((Tgid(tgid), listed(proc, tgid, images)?)));
-        Some(Self { began, images, listed: listed.collect() })
+        let listed = tgids.into_iter().filter_map(|tgid| Some((Tgid(tgid), listed(proc, tgid)?)));
+        Some(Self { began, listed: listed.collect() })
     }
 
     /// The process of this key, where it was there.
@@ -50,13 +49,12 @@ impl Census {
 }
 
 /// `None` for one that is gone, or a zombie.
-fn listed(proc: &Proc, tgid: u32, images: bool) -> Option<Listed> {
+fn listed(proc: &Proc, tgid: u32) -> Option<Listed> {
     let process = proc.process(tgid, None).ok()?;
     let mut bytes = Vec::new();
     process.read_into(ProcFile::Stat, &mut bytes, STAT_MAX).ok()?;
     let stat = Stat::parse(&bytes).filter(|stat| !stat.is_dead())?;
-    let exe = if images { process.link(ProcLink::Exe).ok() } else { None };
-    Some(Listed { start: stat.starttime, parent: Tgid(stat.ppid), exe })
+    Some(Listed { start: stat.starttime, parent: Tgid(stat.ppid), exe: process.link(ProcLink::Exe).ok() })
 }
 
 impl Enricher {
@@ -88,9 +86,7 @@ impl Enricher {
                 self.learn_image(key, exe, census.began);
             }
         }
-        if census.images {
-            self.learn_inherited(census.began);
-        }
+        self.learn_inherited(census.began);
     }
 
     /// Learns what those run that were forked since the census: they may have inherited an image that their parent did not
@@ -235,7 +231,7 @@ mod tests {
         }
 
         fn reconcile(&mut self) {
-            let census = Census::take(&self.enricher.proc(), true, now()).unwrap();
+            let census = Census::take(&self.enricher.proc(), now()).unwrap();
             self.enricher.reconcile(&census);
         }
 
@@ -286,7 +282,7 @@ mod tests {
     #[test]
     fn a_process_that_began_after_the_census_is_left_to_its_records() {
         let mut world = World::new();
-        let earlier = Census::take(&world.enricher.proc(), false, key(4).start).unwrap();
+        let earlier = Census::take(&world.enricher.proc(), key(4).start).unwrap();
         fs::remove_dir_all(world.of(4)).unwrap();
         world.enricher.reconcile(&earlier);
         world.check(&[], &[(4, 3)]);

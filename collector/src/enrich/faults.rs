@@ -190,7 +190,7 @@ fn run(
             drafts.iter().map(|draft| serde_json::to_value(&draft.event).unwrap()).collect()
         }
         What::Census => {
-            let census = Census::take(&enricher.proc(), true, KernelTimeNs(10 * START_NS));
+            let census = Census::take(&enricher.proc(), KernelTimeNs(10 * START_NS));
             if let Some(census) = census {
                 enricher.reconcile(&census);
             }

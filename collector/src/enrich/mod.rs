@@ -174,12 +174,7 @@ impl Enricher {
     }
 
     fn fork(&mut self, fork: &TaskRecord, now: Instant) -> Option<Draft> {
-        // The image is that of the process that forked, which with CLONE_PARENT is not the parent.
-        let forker = ProcessKey::new(fork.forker_tgid, fork.forker_start_ns);
-        let (image, forker) = match self.adopt(forker) {
-            Ok(process) => (process.image.clone(), Some(forker)),
-            Err(_) => (Rc::new(self.found_in_proc(&fork.task).0), None),
-        };
+        let (image, forker) = self.image_at_fork(fork);
         let begin = Begin { forker, ..Begin::of_task(fork) };
         let process = self.insert(&begin, image);
         if !self.tells(Action::Fork, &fork.header) {
@@ -188,6 +183,23 @@ impl Enricher {
         let mut draft = self.draft(Action::Fork, fork.header.time_ns);
         self.describe(&mut draft, &Ok(process), &fork.task.state, now);
         Some(draft)
+    }
+
+    /// What a new process runs, and the process that it has that from: the one that forked it, which with `CLONE_PARENT` is
+    /// not the parent.
+    fn image_at_fork(&mut self, fork: &TaskRecord) -> (Rc<Image>, Option<ProcessKey>) {
+        let forker = ProcessKey::new(fork.forker_tgid, fork.forker_start_ns);
+        let is_gone = |image: &Image| matches!(image.executable, Known::Missing(Reason::Exited));
+        let known = self.adopt(forker).ok();
+        if let Some(process) = known.as_ref().filter(|process| !is_gone(&process.image)) {
+            return (process.image.clone(), Some(forker));
+        }
+        // No record told of that one, and it had ended when /proc was asked: its child may still show what it runs.
+        let own = self.found_in_proc(&fork.task).0;
+        match known {
+            Some(process) if is_gone(&own) => (process.image.clone(), Some(forker)),
+            Some(_) | None => (Rc::new(own), None),
+        }
     }
 
     fn exec(&mut self, exec: &Exec<'_>, now: Instant) -> Option<Draft> {

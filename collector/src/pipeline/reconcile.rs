@@ -2,7 +2,6 @@
 //! once a second.
 
 use std::{
-    collections::BTreeSet,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -10,7 +9,6 @@ use std::{
 use crate::{
     clock::boottime_ns,
     enrich::{Census, Enricher},
-    event::Action,
     process::KernelTimeNs,
     sys::{ORDINARY, set_nice},
 };
@@ -21,36 +19,34 @@ const EVERY: Duration = Duration::from_secs(1);
 /// What is to be learnt anew, and the census that is under way.
 #[derive(Debug, Default)]
 pub(super) struct Reconciler {
-    /// Of which actions records were lost since the last census began.
-    lost: BTreeSet<Action>,
+    /// Whether records were lost since the last census began.
+    lost: bool,
     began: Option<Instant>,
     under_way: Option<JoinHandle<Option<Census>>>,
 }
 
 impl Reconciler {
-    /// Notes that records were lost.
-    pub(super) fn note(&mut self, lost: BTreeSet<Action>) {
-        self.lost.extend(lost);
+    /// Notes whether records were lost.
+    pub(super) fn note(&mut self, lost: bool) {
+        self.lost |= lost;
     }
 
     /// Begins a census, where one is needed and it is time.
     pub(super) fn begin(&mut self, enricher: &Enricher) {
         let is_time = self.began.is_none_or(|began| began.elapsed() >= EVERY);
-        if self.lost.is_empty() || !is_time || self.under_way.is_some() {
+        if !self.lost || !is_time || self.under_way.is_some() {
             return;
         }
-        // A process whose fork was lost may be learnt of when it runs another image already than at the forks of its children.
-        let images = self.lost.contains(&Action::Exec) || self.lost.contains(&Action::Fork);
         let proc = enricher.proc();
         let census = move || {
             // As digests do: it would go before others like the thread that starts it, and has no such hurry.
             let _ = set_nice(ORDINARY);
-            Census::take(&proc, images, KernelTimeNs(boottime_ns()))
+            Census::take(&proc, KernelTimeNs(boottime_ns()))
         };
         match thread::Builder::new().name("census".to_owned()).spawn(census) {
             Ok(thread) => {
                 (self.under_way, self.began) = (Some(thread), Some(Instant::now()));
-                self.lost.clear();
+                self.lost = false;
             }
             Err(error) => tracing::warn!("cannot look for what lost records would have told: {error}"),
         }

@@ -1,6 +1,6 @@
 //! The count of everything: seen = written + filtered + lost, for each action.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use collector_common::{self as common, Kind};
 
@@ -38,8 +38,8 @@ pub struct Tally {
     untold: Losses,
     /// Events over the limit, which gather until the kernel side's counters are read: there may be very many.
     limited: BTreeMap<Action, u64>,
-    /// Actions of which records were lost before they could reach the process table.
-    unlearnt: BTreeSet<Action>,
+    /// Whether records that keep the process table were lost before they could reach it.
+    unlearnt: bool,
     /// The kernel side's counters as they were told last.
     kernel: common::Counters,
 }
@@ -147,8 +147,8 @@ impl Tally {
         self.counters.iter().map(|(action, counters)| (name(action), counters.clone())).collect()
     }
 
-    /// Actions of which records were lost before the process table learnt of them; they count as known from now on.
-    pub fn take_unlearnt(&mut self) -> BTreeSet<Action> {
+    /// Whether records were lost that keep the process table, before it learnt of them; they count as known from now on.
+    pub fn take_unlearnt(&mut self) -> bool {
         std::mem::take(&mut self.unlearnt)
     }
 
@@ -159,14 +159,9 @@ impl Tally {
             LossReason::RingFull | LossReason::ReserveFailed | LossReason::TableFull | LossReason::Decode => {
             }
         }
-        match action {
-            Some(action @ (Action::Fork | Action::Exec | Action::Exit)) => {
-                self.unlearnt.insert(action);
-            }
-            // Any kind of record may have been broken.
-            None => self.unlearnt.extend([Action::Fork, Action::Exec, Action::Exit]),
-            Some(_) => {}
-        }
+        // Any kind of record may have been broken.
+        let keeps_the_table = matches!(action, None | Some(Action::Fork | Action::Exec | Action::Exit));
+        self.unlearnt |= keeps_the_table;
     }
 
     fn lose(&mut self, action: Option<Action>, reason: LossReason, count: u64) {
@@ -227,7 +222,7 @@ mod tests {
         assert_eq!(tally.on_their_way(), 0);
         let connect = &tally.counters()["connect"];
         assert_eq!((connect.filtered, connect.limited, connect.lost), (7, Some(3), 0));
-        assert!(tally.take_unlearnt().is_empty());
+        assert!(!tally.take_unlearnt());
     }
 
     #[test]

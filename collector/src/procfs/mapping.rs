@@ -3,9 +3,10 @@
 use std::fs::File;
 
 use procfs::{FromBufRead as _, process::MemoryMap, process::MemoryMaps};
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{Mode, OFlags};
 
 use super::{ProcessDir, ReadError};
+use crate::syscall::openat;
 
 /// A part of a file, where a process has it in its memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use std::{
 
 use rustix::{
     buffer::Buffer,
-    fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat, StatFs},
+    fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat, StatFs, Statx, StatxFlags},
     io::Errno,
     path::Arg,
     pipe::{PipeFlags, pipe_with},
@@ -24,7 +24,7 @@ pub(crate) enum Fault {
     Fails(Errno),
     /// The file gives its content in two reads.
     Short,
-    /// There is nothing in the file.
+    /// There is nothing in the file, or no more.
     Empty,
     /// The file never ends.
     Endless,
@@ -41,6 +41,7 @@ pub(crate) struct Call {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     File,
+    Bytes,
     Link,
     Other,
 }
@@ -56,11 +57,13 @@ impl Call {
         ];
         const OF_A_FILE: [Fault; 7] =
             [ERRNOS[0], ERRNOS[1], ERRNOS[2], ERRNOS[3], Fault::Short, Fault::Empty, Fault::Endless];
+        const OF_BYTES: [Fault; 6] = [ERRNOS[0], ERRNOS[1], ERRNOS[2], ERRNOS[3], Fault::Short, Fault::Empty];
         // The kernel gives all of a link or none of it: this is how one without an end looks.
         const OF_A_LINK: [Fault; 5] =
             [ERRNOS[0], ERRNOS[1], ERRNOS[2], ERRNOS[3], Fault::Fails(Errno::NAMETOOLONG)];
         match self.kind {
             Kind::File => &OF_A_FILE,
+            Kind::Bytes => &OF_BYTES,
             Kind::Link => &OF_A_LINK,
             Kind::Other => &ERRNOS,
         }
@@ -109,7 +112,9 @@ pub(crate) fn openat<P: Arg, Fd: AsFd>(
     flags: OFlags,
     mode: Mode,
 ) -> Result<OwnedFd, Errno> {
-    let kind = if flags.intersects(OFlags::PATH | OFlags::DIRECTORY) { Kind::Other } else { Kind::File };
+    // Memory is read by its addresses: it has no end, and what stood in its place would be other memory.
+    let is_content = !flags.intersects(OFlags::PATH | OFlags::DIRECTORY) && path.to_string_lossy() != "mem";
+    let kind = if is_content { Kind::File } else { Kind::Other };
     let fault = fault("openat", &path, kind);
     let instead = |file: &str| rustix::fs::openat(CWD, file, OFlags::RDONLY, Mode::empty());
     match fault {
@@ -149,6 +154,16 @@ pub(crate) fn read<Fd: AsFd, Buf: Buffer<u8>>(fd: Fd, buffer: Buf) -> Result<Buf
     rustix::io::read(fd, buffer)
 }
 
+/// Of the bytes of an image, of which any part may come.
+pub(crate) fn pread<Fd: AsFd>(fd: Fd, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
+    match fault("pread", &"", Kind::Bytes) {
+        Some(Fault::Fails(errno)) => Err(errno),
+        Some(Fault::Empty) => Ok(0),
+        Some(Fault::Short) => rustix::io::pread(fd, buffer, offset).map(|len| len.div_ceil(2)),
+        Some(Fault::Endless) | None => rustix::io::pread(fd, buffer, offset),
+    }
+}
+
 pub(crate) fn fstat<Fd: AsFd>(fd: Fd) -> Result<Stat, Errno> {
     failed("fstat", &"")?;
     rustix::fs::fstat(fd)
@@ -173,4 +188,14 @@ pub(crate) fn openat2<P: Arg, Fd: AsFd>(
 ) -> Result<OwnedFd, Errno> {
     failed("openat2", &path)?;
     rustix::fs::openat2(dir, path, flags, mode, resolve)
+}
+
+pub(crate) fn statx<P: Arg, Fd: AsFd>(
+    dir: Fd,
+    path: P,
+    flags: AtFlags,
+    mask: StatxFlags,
+) -> Result<Statx, Errno> {
+    failed("statx", &path)?;
+    rustix::fs::statx(dir, path, flags, mask)
 }

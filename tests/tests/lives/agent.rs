@@ -66,12 +66,10 @@ impl Agent {
         if self.census.is_some() {
             return false;
         }
-        let lost = self.tally.take_unlearnt();
-        if lost.is_empty() {
+        if !self.tally.take_unlearnt() {
             return false;
         }
-        let (proc, images) = (self.enricher.proc(), lost != [Action::Exit].into());
-        self.census = Census::take(&proc, images, KernelTimeNs(now_ns));
+        self.census = Census::take(&self.enricher.proc(), KernelTimeNs(now_ns));
         true
     }
 

@@ -8,14 +8,12 @@ use anyhow::{Context, Result, bail};
 use crate::step;
 use crate::workspace;
 
-/// Every package that is not of this workspace has a licence that `deny.toml` allows.
+/// Every package that is not of this workspace, or of the fuzzers' own one, has a licence that `deny.toml` allows.
 pub(crate) fn check() -> Result<()> {
     let file = workspace::root().join("deny.toml");
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let allowed = allowed(&text).with_context(|| format!("no `allow = [` in {}", file.display()))?;
-    let mut tree = workspace::cargo();
-    tree.args(["tree", "--workspace", "--locked", "--prefix", "none", "--format", "{l}\t{p}"]);
-    let packages = step::ask(&mut tree)?;
+    let packages = packages("Cargo.toml")? + &packages("fuzz/Cargo.toml")?;
     // The trees of the members are parted by empty lines.
     let lines = packages.lines().filter(|line| !line.is_empty());
     let refused: Vec<&str> = lines.filter(|line| !is_allowed(line, &allowed)).collect();
@@ -23,6 +21,14 @@ pub(crate) fn check() -> Result<()> {
         bail!("licences that deny.toml does not allow:\n{}", refused.join("\n"));
     }
     Ok(())
+}
+
+/// A line for each package that a workspace is built from, as [`is_allowed`] reads it.
+fn packages(manifest: &str) -> Result<String> {
+    let mut tree = workspace::cargo();
+    tree.arg("tree").arg("--manifest-path").arg(workspace::root().join(manifest));
+    tree.args(["--workspace", "--locked", "--prefix", "none", "--format", "{l}\t{p}"]);
+    step::ask(&mut tree)
 }
 
 /// The strings of `allow = [ … ]`.
@@ -120,7 +126,8 @@ mod tests {
 
     #[test]
     fn the_list_is_read_from_deny_toml() {
-        let deny = "[licenses]\nallow = [\n    \"MIT\",\n    \"ISC\",\n]\n[bans]\nx = [\"y\"]\n";
+        let deny =
+            "[licenses]\nallow = [\n    # Of one.\n    \"MIT\",\n    \"ISC\",\n]\n[bans]\nx = [\"y\"]\n";
         assert_eq!(allowed(deny), Some(vec!["MIT", "ISC"]));
     }
 }

@@ -1,13 +1,16 @@
 //! All digests of one run of bytes in one pass.
 
-use std::io::{self, Read};
+use std::{
+    fs::File,
+    io::{self, Read},
+};
 
 use md5::{Digest as _, Md5};
 use sha1::Sha1;
 use sha2::Sha256;
 
 use super::Algorithms;
-use crate::event::Hashes;
+use crate::{event::Hashes, syscall::pread};
 
 /// Bytes read at a time.
 const CHUNK: usize = 256 << 10;
@@ -32,6 +35,26 @@ pub(super) fn hash(
         hashers.update(chunk.get(..len).unwrap_or_default());
     }
     Ok((hashers.finish(), total))
+}
+
+/// What is in a file, from its beginning.
+pub(super) struct Content<'f> {
+    file: &'f File,
+    place: u64,
+}
+
+impl<'f> Content<'f> {
+    pub(super) fn of(file: &'f File) -> Self {
+        Self { file, place: 0 }
+    }
+}
+
+impl Read for Content<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = pread(self.file, buffer, self.place)?;
+        self.place = self.place.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
+        Ok(len)
+    }
 }
 
 /// The algorithms that were asked for, fed with the same bytes.

@@ -11,13 +11,13 @@
 use std::{
     fs::File,
     io::{self, Read},
-    os::unix::fs::FileExt as _,
 };
 
 use super::{Algorithms, hash, sighting::Sighting};
 use crate::{
     event::Hashes,
     procfs::{ProcFile, ProcessDir, mapping::Part, mapping::unchanged_parts},
+    syscall::pread,
 };
 
 /// Most bytes of smaps that are read: some 700 for each mapping.
@@ -62,7 +62,7 @@ impl Read for Image<'_> {
         let left = (part.len - into).min(self.size - self.place);
         let len = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
         let buffer = buffer.get_mut(..len).unwrap_or_default();
-        match self.memory.read_at(buffer, part.address.saturating_add(into))? {
+        match pread(&self.memory, buffer, part.address.saturating_add(into))? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             len => {
                 self.place = self.place.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));

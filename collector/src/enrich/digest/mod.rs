@@ -293,4 +293,6 @@ impl Digests {
 }
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@
 use std::{fs::File, io};
 
 use rustix::{
-    fs::{AtFlags, FileType, Statx, StatxFlags, StatxTimestamp, statx},
+    fs::{AtFlags, FileType, Statx, StatxFlags, StatxTimestamp},
     io::Errno,
 };
 
@@ -16,7 +16,7 @@ use super::{
     Limits, hash,
     sighting::{Sighting, settle},
 };
-use crate::{event::Hashes, known::Reason};
+use crate::{event::Hashes, known::Reason, syscall::statx};
 
 /// Why a file gave no digest.
 #[derive(Debug)]
@@ -67,23 +67,23 @@ pub(super) struct Witness<'a> {
 /// The digests of `file`, which must be the file of `sighting` with the bytes that it had then. `true` where it is the
 /// running process that proves them.
 pub(super) fn digest(
-    mut file: File,
+    file: &File,
     sighting: &Sighting,
     limits: Limits,
     witness: &Witness<'_>,
 ) -> Result<(Hashes, bool), HashError> {
-    let before = look(&file)?;
+    let before = look(file)?;
     if !is_same(&before, sighting, witness) {
         return Err(HashError::Other);
     }
     if sighting.file.size > limits.max_size {
         return Err(HashError::TooLarge);
     }
-    if sighting.is_fresh() {
-        settle(&sighting.file);
+    if sighting.is_fresh() && !settle(&sighting.file) {
+        return Err(HashError::Unproved);
     }
-    let (hashes, len) = hash::hash(&mut file, limits.algorithms, sighting.file.size)?;
-    let after = look(&file)?;
+    let (hashes, len) = hash::hash(&mut hash::Content::of(file), limits.algorithms, sighting.file.size)?;
+    let after = look(file)?;
     if len != sighting.file.size || !is_same(&after, sighting, witness) {
         return Err(HashError::Unproved);
     }

@@ -5,7 +5,10 @@
 //!
 //! - Change times are coarse: two writes in one tick of the kernel's clock leave the same one, since Linux 6.13 only if
 //!   nobody was told the time between them. So a sighting within a tick of the change time is *fresh*: the file may have
-//!   been written to once more since, and nothing shows it. Only a process that runs the file proves a fresh one.
+//!   been written to once more since, and nothing shows it. Only a process that runs the file proves a fresh one. Where
+//!   a tick was held up at the exec, nothing tells. `bpf_ktime_get_coarse_ns` (5.11) would, but tracing programs may not call
+//!   it since 5.16 (5e0bc3082e2e). `bpf_jiffies64` counts ticks, but how they stand to the wall clock would have to be
+//!   measured, and they go on a moment before it does.
 //! - A file system that a user serves or mounted (FUSE, or anything mounted in another user namespace) tells what that
 //!   user likes, and its device number is another's the moment after. So a *foreign* file is read anew for each exec.
 
@@ -15,7 +18,7 @@ use collector_common::FileIdentity;
 use rustix::time::{ClockId, clock_getres};
 
 use super::Algorithms;
-use crate::event::Timestamp;
+use crate::{clock::ticked_wall_ns, event::Timestamp};
 
 /// Between the kernel's clocks as this agent compares them: see [`WallClock::follow`](crate::clock::WallClock::follow).
 const CLOCKS_APART: Duration = Duration::from_millis(2);
@@ -83,16 +86,29 @@ pub(super) struct Key {
     alone: Option<u64>,
 }
 
-/// Waits until a change of the file that is made now would have another time than its last one.
-pub(super) fn settle(file: &FileIdentity) {
-    let now = rustix::time::clock_gettime(ClockId::Realtime);
-    let now_ns = now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec);
-    let apart = Duration::from_nanos(now_ns.abs_diff(changed_ns(file)));
-    let needed = granularity(file) + CLOCKS_APART;
-    if apart <= needed {
-        // A time that lies ahead, of a clock that was set back, is passed as well.
-        std::thread::sleep(needed + if now_ns < changed_ns(file) { apart } else { Duration::ZERO });
+/// Waits until a change of the file that is made now would have another time than its last one. Asked is the clock that
+/// dates changes, however late its ticks are; `false` where it stands still.
+pub(super) fn settle(file: &FileIdentity) -> bool {
+    settle_by(file, ticked_wall_ns, std::thread::sleep)
+}
+
+fn settle_by(file: &FileIdentity, clock: impl Fn() -> i64, wait: impl Fn(Duration)) -> bool {
+    // Ticks may be late, but not that late.
+    const TRIES: u32 = 8;
+    let changed_ns = changed_ns(file);
+    let kept = if in_whole_seconds(file) { COARSEST } else { Duration::ZERO };
+    for _ in 0..TRIES {
+        let now_ns = clock();
+        let apart = Duration::from_nanos(now_ns.abs_diff(changed_ns));
+        let is_past = now_ns > changed_ns && apart > kept;
+        // A time that lies far ahead, of a clock that was set back, is not that of a change that is made now.
+        if is_past || apart > granularity(file) + CLOCKS_APART {
+            return true;
+        }
+        let left = if now_ns > changed_ns { kept.saturating_sub(apart) } else { kept + apart };
+        wait(left + tick());
     }
+    false
 }
 
 fn changed_ns(file: &FileIdentity) -> i64 {
@@ -101,19 +117,26 @@ fn changed_ns(file: &FileIdentity) -> i64 {
 
 /// How near to each other two changes may be that leave the same time.
 fn granularity(file: &FileIdentity) -> Duration {
+    if in_whole_seconds(file) { COARSEST } else { tick() }
+}
+
+/// A file system that keeps whole seconds has no nanoseconds to tell.
+fn in_whole_seconds(file: &FileIdentity) -> bool {
+    file.ctime_ns == 0
+}
+
+fn tick() -> Duration {
     static TICK: OnceLock<Duration> = OnceLock::new();
-    // A file system that keeps whole seconds has no nanoseconds to tell.
-    if file.ctime_ns == 0 {
-        return COARSEST;
-    }
     *TICK.get_or_init(|| Duration::try_from(clock_getres(ClockId::RealtimeCoarse)).unwrap_or(COARSEST))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use collector_common::FileIdentity;
 
-    use super::{Algorithms, Sighting};
+    use super::{Algorithms, Sighting, settle_by};
     use crate::event::Timestamp;
 
     const SECOND: i64 = 1_000_000_000;
@@ -131,6 +154,35 @@ mod tests {
         check(500_000_000, 0, 0, true);
         check(500_000_000, 0, 1_000_000, true);
         check(500_000_000, 0, SECOND / 20, false);
+    }
+
+    /// Whether a file settles that was changed when the clock of ticks stood at 0, and how often that clock was looked at.
+    fn settles(ctime_ns: u32, clock_ns: &[i64]) -> (bool, usize) {
+        let file = FileIdentity { ctime_s: 1000, ctime_ns, ..FileIdentity::default() };
+        let looks = Cell::new(0);
+        let clock = || {
+            let look = looks.replace(looks.get() + 1);
+            1000 * SECOND + i64::from(ctime_ns) + clock_ns.get(look).or(clock_ns.last()).unwrap()
+        };
+        (settle_by(&file, clock, |_| ()), looks.get())
+    }
+
+    #[test]
+    fn a_tick_that_is_held_up_is_waited_for() {
+        assert_eq!(settles(500_000_000, &[0, 0, 0, 4_000_000]), (true, 4));
+        assert_eq!(settles(500_000_000, &[1]), (true, 1));
+        assert!(!settles(500_000_000, &[0]).0);
+    }
+
+    #[test]
+    fn a_file_system_of_whole_seconds_is_waited_for_longer() {
+        assert_eq!(settles(0, &[0, SECOND, 3 * SECOND]), (true, 3));
+    }
+
+    #[test]
+    fn a_time_that_lies_ahead_is_passed_and_one_that_lies_far_ahead_is_not() {
+        assert_eq!(settles(500_000_000, &[-1_000_000, 0, 4_000_000]), (true, 3));
+        assert_eq!(settles(500_000_000, &[-SECOND]), (true, 1));
     }
 
     #[test]

@@ -57,7 +57,7 @@ fn by_exe(job: &Job, process: &ProcessDir, closed_to_writers: bool) -> Result<Fo
             })
     };
     let witness = Witness { device_of_mount: &|mount| mounted_device(process, mount), still_runs: &runs };
-    let answer = proof::digest(file, &job.sighting, job.limits, &witness);
+    let answer = proof::digest(&file, &job.sighting, job.limits, &witness);
     let (hashes, by_running) = answer.map_err(|error| error.reason())?;
     Ok(job.found(hashes, HashSource::Exe, by_running))
 }
@@ -73,7 +73,7 @@ fn by_path(job: &Job, proc: &Proc, namespaces: &mut Namespaces) -> Option<Found>
         let file = process.open_below_root(path).ok().flatten()?;
         let witness =
             Witness { device_of_mount: &|mount| mounted_device(&process, mount), still_runs: &|_| false };
-        let (hashes, _) = proof::digest(file, &job.sighting, job.limits, &witness).ok()?;
+        let (hashes, _) = proof::digest(&file, &job.sighting, job.limits, &witness).ok()?;
         Some(job.found(hashes, HashSource::Path, false))
     })
 }

@@ -55,7 +55,8 @@ fn seen_fresh(file: FileIdentity) -> Sighting {
 /// Whether the file at `path` gives a digest for `sighting`; `Some(true)` where the running process proves it.
 fn read(path: &Path, sighting: &Sighting, runs: bool) -> Result<bool, HashError> {
     let witness = Witness { device_of_mount: &|_| None, still_runs: &|_| runs };
-    digest(File::open(path).unwrap(), sighting, Limits::default(), &witness).map(|(_, by_running)| by_running)
+    digest(&File::open(path).unwrap(), sighting, Limits::default(), &witness)
+        .map(|(_, by_running)| by_running)
 }
 
 #[test]
@@ -83,7 +84,7 @@ fn the_device_of_the_mount_counts_where_stat_shows_another() {
     let device = image.identity().device + 1;
     let sighting = seen(FileIdentity { device, ..image.identity() });
     let witness = Witness { device_of_mount: &|_| Some(device), still_runs: &|_| false };
-    assert!(digest(File::open(&image.path).unwrap(), &sighting, Limits::default(), &witness).is_ok());
+    assert!(digest(&File::open(&image.path).unwrap(), &sighting, Limits::default(), &witness).is_ok());
 }
 
 #[test]
@@ -129,6 +130,6 @@ fn a_file_over_the_limit_is_not_read() {
     let image = Image::new();
     let limits = Limits { max_size: 2, ..Limits::default() };
     let witness = Witness { device_of_mount: &|_| None, still_runs: &|_| true };
-    let answer = digest(File::open(&image.path).unwrap(), &seen(image.identity()), limits, &witness);
+    let answer = digest(&File::open(&image.path).unwrap(), &seen(image.identity()), limits, &witness);
     assert!(matches!(answer, Err(HashError::TooLarge)));
 }
