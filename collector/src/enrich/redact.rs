@@ -15,6 +15,7 @@ use self::{
     names::Names,
     url::{split_at, split_once},
 };
+use crate::procfs::split_nul;
 
 /// What stands in the place of a value.
 pub const REDACTED: &str = "[redacted]";
@@ -62,17 +63,31 @@ impl Redactor {
         }
     }
 
+    /// Whether anything is hidden of arguments that each end in NUL.
+    #[must_use]
+    pub fn hides_in(&self, arguments: &[u8]) -> bool {
+        if self.mode == Mode::Off {
+            return false;
+        }
+        let any_marked = is_marked(arguments);
+        let mut before = None;
+        split_nul(arguments).any(|argument| {
+            let before = before.replace(argument);
+            // Where none has a mark, only what goes by the argument before it is hidden.
+            if any_marked { self.argument(argument, before).1 } else { self.is_asked_for(argument, before) }
+        })
+    }
+
     /// An argument, and whether a part of it was hidden. `before` is the argument before it.
     #[must_use]
     pub fn argument<'a>(&self, argument: &'a [u8], before: Option<&[u8]>) -> (Cow<'a, [u8]>, bool) {
         if self.mode == Mode::Off {
             return (argument.into(), false);
         }
-        if !argument.starts_with(b"-") && before.is_some_and(|before| self.asks_for_a_secret(before)) {
+        if self.is_asked_for(argument, before) {
             return (REDACTED.as_bytes().into(), true);
         }
-        // What follows begins at one of these, and most arguments have none.
-        if memchr3(b'=', b':', b' ', argument).is_none() {
+        if !is_marked(argument) {
             return (argument.into(), false);
         }
         let mut checked = 0;
@@ -89,15 +104,21 @@ impl Redactor {
 
     /// A command line in one argument, as `sh -c` has it: each of its words as an argument.
     fn line<'a>(&self, line: &'a [u8]) -> (Cow<'a, [u8]>, bool) {
-        let words: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
-        let before = std::iter::once(None).chain(words.iter().map(|&word| Some(word)));
-        let shown: Vec<_> =
-            words.iter().zip(before).map(|(word, before)| self.argument(word, before)).collect();
-        if !shown.iter().any(|(_, hidden)| *hidden) {
+        if !self.words(line).any(|(_, hidden)| hidden) {
             return (line.into(), false);
         }
-        let shown: Vec<_> = shown.into_iter().map(|(word, _)| word).collect();
+        let shown: Vec<_> = self.words(line).map(|(word, _)| word).collect();
         (shown.join(&b' ').into(), true)
+    }
+
+    fn words<'a>(&self, line: &'a [u8]) -> impl Iterator<Item = (Cow<'a, [u8]>, bool)> {
+        let mut before = None;
+        line.split(|&byte| byte == b' ').map(move |word| self.argument(word, before.replace(word)))
+    }
+
+    /// Whether the argument is a secret by the one before it.
+    fn is_asked_for(&self, argument: &[u8], before: Option<&[u8]>) -> bool {
+        !argument.starts_with(b"-") && before.is_some_and(|before| self.asks_for_a_secret(before))
     }
 
     /// Whether the argument is an option whose value is the next argument: `--password`, and `-password` as the flags of Go
@@ -130,6 +151,12 @@ impl Redactor {
             None => (shown, hidden),
         }
     }
+}
+
+/// Whether there is one of the bytes that part a name from its value, a user from a password, or words: most arguments have
+/// none, and so no secret of their own.
+fn is_marked(text: &[u8]) -> bool {
+    memchr3(b'=', b':', b' ', text).is_some()
 }
 
 fn without_dashes(name: &[u8]) -> &[u8] {
