@@ -254,7 +254,9 @@ impl Check<'_> {
     /// The arguments are of the image that is told: its path alone.
     fn args(&self, of: &Moment, process: &Process) {
         match (&process.args, &process.executable) {
-            (Some(args), Some(executable)) => assert_eq!(args[..], *std::slice::from_ref(executable)),
+            (Some(args), Some(executable)) => {
+                assert!(args.iter().eq([&**executable]), "{args:?}, not {executable}");
+            }
             // A process may become a zombie between two reads.
             (_, told) => assert!(self.known(of).image.is_some() || told.is_none() || self.is_late()),
         }
