@@ -66,7 +66,7 @@ fn process(event: &Event) -> &Process {
 
 #[track_caller]
 fn check_args(event: &Event, args: &[&str], truncated: Option<u64>, origin: Option<Origin>) {
-    let told: Vec<&str> = process(event).args.as_ref().unwrap().iter().map(|arg| &**arg).collect();
+    let told: Vec<&str> = process(event).args.as_ref().unwrap().iter().collect();
     assert_eq!(told, args);
     assert_eq!(event.capture.truncated.get("process.args").copied(), truncated);
     assert_eq!(event.capture.origin.get("process.args").copied(), origin);

@@ -60,7 +60,7 @@ fn check_child(events: &[Event]) {
     assert_eq!(exec.pid, Some(CHILD));
     let parent = exec.parent.as_ref().unwrap();
     assert_eq!((parent.pid, parent.executable.as_deref()), (Some(PARENT), Some("/bin/parent")));
-    let args: Vec<&str> = parent.args.as_ref().unwrap().iter().map(|arg| &**arg).collect();
+    let args: Vec<&str> = parent.args.as_ref().unwrap().iter().collect();
     assert_eq!(args, ["name", "an argument"]);
     // By then the parent has ended, and its end was learnt although it was not told.
     let exit = only(events, Action::Exit).process.as_ref().unwrap();

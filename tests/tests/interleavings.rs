@@ -244,3 +244,10 @@ fn a_child_of_a_process_that_nothing_told_of_does_not_have_an_image_that_its_par
     let untold = [losing(fork(0, 0)), Step::Notice, Step::Reconcile, fork(1, 0)];
     check(&[], &[&untold[..], &[fork(0, 0), exec(1, 1), losing(exit(2, true))]].concat());
 }
+
+#[test]
+fn the_line_of_one_whose_exit_was_lost_is_followed_over_all_that_ended_after_it() {
+    let before = [fork(3, 0), fork(0, 0), exit(4, false), fork(3, 0), losing(exit(2, true)), fork(3, 0)];
+    let after = [exit(6, true), exit(4, false), Step::Connect { of: 3, lost: false }];
+    check(&[false, false, false], &[&before[..], &after].concat());
+}

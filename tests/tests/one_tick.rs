@@ -51,7 +51,7 @@ fn tape() -> Tape {
 }
 
 fn number(event: &Event) -> u32 {
-    event.process.as_ref().unwrap().args.as_ref().unwrap().last().unwrap().parse().unwrap()
+    event.process.as_ref().unwrap().args.as_ref().unwrap().iter().last().unwrap().parse().unwrap()
 }
 
 #[test]

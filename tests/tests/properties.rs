@@ -15,7 +15,7 @@ use std::{collections::HashMap, fs, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use collector::{
-    event::{Action, Capture, Event},
+    event::{Action, Capture, Event, Strings},
     process::{KernelTimeNs, Limits, ProcessKey, Table},
 };
 use collector_common::{ConnectRecord, ConnectResultRecord, ExecRecord, ExitRecord, Kind, TaskRecord};
@@ -53,7 +53,7 @@ fn exact(capture: &Capture, place: &str, shown: &str) -> Vec<u8> {
         .map_or_else(|| shown.as_bytes().to_vec(), |text| BASE64_STANDARD.decode(text).unwrap())
 }
 
-fn exact_list(capture: &Capture, place: &str, shown: &[Arc<str>]) -> Vec<Vec<u8>> {
+fn exact_list(capture: &Capture, place: &str, shown: &Strings) -> Vec<Vec<u8>> {
     let places = shown.iter().enumerate();
     places.map(|(index, shown)| exact(capture, &format!("{place}[{index}]"), shown)).collect()
 }

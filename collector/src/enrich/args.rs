@@ -1,20 +1,20 @@
 //! argv: the list exactly, and the line that a shell would read back into it.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use shlex::Quoter;
 
 use super::redact::Redactor;
-use crate::{procfs::split_nul, text::Text};
+use crate::{event::Strings, procfs::split_nul, text::Text};
 
 /// What a program that restarts itself is given as its own name (`AppImage`, Electron).
 const SELF: &[u8] = b"/proc/self/exe";
 
 /// argv.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Args {
     /// Each argument, as it is shown.
-    pub shown: Arc<[Arc<str>]>,
+    pub shown: Strings,
     /// All of them joined by spaces and quoted.
     pub command_line: Arc<str>,
     /// Arguments that are shown otherwise than they are: their places and exact bytes.
@@ -28,42 +28,64 @@ impl Args {
     /// is hidden and not kept.
     #[must_use]
     pub(super) fn new(bytes: &[u8], executable: Option<&Text>, redactor: &Redactor) -> Self {
-        let mut args =
-            Self { shown: Arc::default(), command_line: Arc::default(), inexact: vec![], redacted: vec![] };
+        let executable = executable.filter(|_| split_nul(bytes).next() == Some(SELF));
+        let mut args = match str::from_utf8(bytes) {
+            Ok(text) if executable.is_none() && !redactor.hides_in(bytes) => {
+                Self { shown: Strings::new(text), ..Self::default() }
+            }
+            Ok(_) | Err(_) => Self::otherwise(bytes, executable, redactor),
+        };
+        args.command_line = command_line(&args.shown);
+        args
+    }
+
+    /// Of arguments that are not all shown as they are.
+    fn otherwise(bytes: &[u8], executable: Option<&Text>, redactor: &Redactor) -> Self {
+        let mut args = Self::default();
         let mut before = None;
-        let mut shown: Vec<Arc<str>> = Vec::new();
+        let mut shown = String::with_capacity(bytes.len());
         for (place, argument) in split_nul(bytes).enumerate() {
-            let text = match executable {
-                Some(executable) if place == 0 && argument == SELF => {
-                    args.inexact.push((place, argument.into()));
-                    executable.clone()
-                }
-                _ => {
-                    let (kept, hidden) = redactor.argument(argument, before);
-                    let text = Text::new(&kept);
-                    args.inexact.extend(text.inexact().map(|exact| (place, exact.into())));
-                    args.redacted.extend(hidden.then_some(place));
-                    text
-                }
+            let name = executable.filter(|_| place == 0);
+            let (kept, hidden) = match name {
+                Some(_) => (argument.into(), false),
+                None => redactor.argument(argument, before),
             };
+            let text = name.map_or_else(|| String::from_utf8_lossy(&kept), |name| Cow::from(&**name.shown()));
+            args.inexact.extend((text.as_bytes() != &*kept).then(|| (place, (&*kept).into())));
+            args.redacted.extend(hidden.then_some(place));
+            shown.extend([&text, "\0"]);
             before = Some(argument);
-            shown.push(text.shown().clone());
         }
-        args.command_line = command_line(&shown);
-        args.shown = shown.into();
+        args.shown = Strings::new(&shown);
         args
     }
 }
 
-fn command_line(shown: &[Arc<str>]) -> Arc<str> {
+fn command_line(shown: &Strings) -> Arc<str> {
     // A NUL, the one thing that cannot be quoted, cannot be in an argument either.
     let quoter = Quoter::new().allow_nul(true);
-    quoter.join(shown.iter().map(|argument| &**argument)).unwrap_or_default().into()
+    let mut line = String::with_capacity(2 * shown.bytes());
+    for argument in shown.iter() {
+        if is_bare(argument) {
+            line.push_str(argument);
+        } else {
+            line.push_str(&quoter.quote(argument).unwrap_or_default());
+        }
+        line.push(' ');
+    }
+    line.strip_suffix(' ').unwrap_or_default().into()
+}
+
+/// Whether an argument surely needs no quotes, as most do. Where this does not tell, shlex does.
+fn is_bare(argument: &str) -> bool {
+    let is_bare =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-'..=b'/' | b':' | b'@' | b'_');
+    !argument.is_empty() && argument.bytes().all(is_bare)
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::{collection::vec, prelude::*};
 
     use super::{Args, Redactor};
     use crate::{enrich::redact::Mode, text::Text};
@@ -75,7 +97,7 @@ mod tests {
     #[track_caller]
     fn check(bytes: &[u8], shown: &[&str], command_line: &str) {
         let args = Args::new(bytes, None, &open());
-        assert_eq!(args.shown.iter().map(|argument| &**argument).collect::<Vec<_>>(), shown);
+        assert_eq!(args.shown.iter().collect::<Vec<_>>(), shown);
         assert_eq!(&*args.command_line, command_line);
     }
 
@@ -90,6 +112,15 @@ mod tests {
     }
 
     #[test]
+    fn each_character_is_quoted_as_shlex_has_it() {
+        for character in (1..=u8::MAX).map(char::from) {
+            for argument in [format!("{character}"), format!("a{character}b"), format!("'{character}")] {
+                check(argument.as_bytes(), &[&argument], &shlex::try_quote(&argument).unwrap());
+            }
+        }
+    }
+
+    #[test]
     fn no_arguments_are_an_empty_list() {
         check(b"", &[], "");
     }
@@ -97,26 +128,32 @@ mod tests {
     #[test]
     fn an_argument_that_is_no_utf8_is_shown_replaced_and_kept_exactly() {
         let args = Args::new(b"a\0\x80\xff\0", None, &open());
-        assert_eq!(&*args.shown[1], "\u{fffd}\u{fffd}");
+        assert_eq!(args.shown.iter().nth(1), Some("\u{fffd}\u{fffd}"));
         assert_eq!(args.inexact, [(1, b"\x80\xff".as_slice().into())]);
     }
 
     #[test]
     fn proc_self_exe_as_the_name_is_shown_as_the_path_and_kept() {
         let args = Args::new(b"/proc/self/exe\0/proc/self/exe\0", Some(&Text::new(b"/opt/app")), &open());
-        assert_eq!(
-            args.shown.iter().map(|argument| &**argument).collect::<Vec<_>>(),
-            ["/opt/app", "/proc/self/exe"]
-        );
+        assert_eq!(args.shown.iter().collect::<Vec<_>>(), ["/opt/app", "/proc/self/exe"]);
         assert_eq!(args.inexact, [(0, b"/proc/self/exe".as_slice().into())]);
     }
 
     proptest! {
         #[test]
-        fn a_shell_reads_the_line_back_into_the_arguments(args in proptest::collection::vec("[^\0]{0,12}", 0..8)) {
+        fn a_shell_reads_the_line_back_into_the_arguments(args in vec("[^\0]{0,12}", 0..8)) {
             let bytes: Vec<u8> = args.iter().flat_map(|argument| [argument.as_bytes(), b"\0"].concat()).collect();
             let line = Args::new(&bytes, None, &open()).command_line;
+            prop_assert_eq!(&shlex::try_join(args.iter().map(String::as_str)).unwrap(), &*line);
             prop_assert_eq!(shlex::split(&line).unwrap(), args);
+        }
+
+        #[test]
+        fn arguments_are_shown_alike_whether_another_is_hidden_or_not(args in vec("[a-cTOKEN=: -]{0,9}", 0..8)) {
+            let redactor = Redactor::new(Mode::Names, &["TOKEN".to_owned()], &[]);
+            let bytes: Vec<u8> = args.iter().flat_map(|argument| [argument.as_bytes(), b"\0"].concat()).collect();
+            let found = Args::new(&bytes, None, &redactor);
+            prop_assert_eq!(&found, &Args { command_line: found.command_line.clone(), ..Args::otherwise(&bytes, None, &redactor) });
         }
     }
 }

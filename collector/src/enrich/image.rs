@@ -15,7 +15,7 @@ use super::{args::Args, parts::Parts, redact::Redactor};
 use crate::{
     clock::boottime_ns,
     decode::{Bytes, Exec},
-    event::Shared,
+    event::{Shared, Strings},
     known::{Known, Origin, Reason},
     procfs::{self, ProcFile, ProcessDir, ReadError, split_nul},
     text::Text,
@@ -52,7 +52,7 @@ pub(super) type Env = Known<Rc<Variables>>;
 #[derive(Debug, Default)]
 pub(super) struct Variables {
     /// Each, as it is shown.
-    pub(super) shown: Shared<Vec<Arc<str>>>,
+    pub(super) shown: Shared<Strings>,
     /// Variables that are shown otherwise than they are: their places and exact bytes.
     pub(super) inexact: Vec<(usize, Box<[u8]>)>,
     /// Places of those whose value was hidden.
@@ -199,15 +199,15 @@ fn bytes(process: &ProcessDir, file: ProcFile) -> Result<Vec<u8>, Reason> {
 }
 
 fn variables(bytes: &[u8], redactor: &Redactor) -> Variables {
-    let (mut shown, mut inexact, mut redacted) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut shown, mut inexact, mut redacted) = (String::with_capacity(bytes.len()), Vec::new(), Vec::new());
     for (place, variable) in split_nul(bytes).enumerate() {
         let (kept, hidden) = redactor.variable(variable);
-        let text = Text::new(&kept);
-        inexact.extend(text.inexact().map(|exact| (place, exact.into())));
+        let text = String::from_utf8_lossy(&kept);
+        inexact.extend((text.as_bytes() != &*kept).then(|| (place, (&*kept).into())));
         redacted.extend(hidden.then_some(place));
-        shown.push(text.shown().clone());
+        shown.extend([&text, "\0"]);
     }
-    Variables { shown: shown.into(), inexact, redacted }
+    Variables { shown: Strings::new(&shown).into(), inexact, redacted }
 }
 
 /// The last part of a path.

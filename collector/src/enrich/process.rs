@@ -18,7 +18,7 @@ use super::{
     parts::Parts,
 };
 use crate::{
-    event::{self, Capture, ExecId, Shared, Timestamp},
+    event::{self, Capture, ExecId, Shared, Strings, Timestamp},
     known::{Known, Origin, Reason},
     process::{EntityId, ProcessKey},
     procfs::Namespace,
@@ -261,7 +261,7 @@ impl Fields<'_> {
     }
 
     /// The environment of an exec.
-    pub(super) fn env(&mut self, env: &Env) -> Option<Shared<Vec<Arc<str>>>> {
+    pub(super) fn env(&mut self, env: &Env) -> Option<Shared<Strings>> {
         if let Some(variables) = env.value() {
             self.of_list("process.env_vars", &variables.inexact, &variables.redacted);
         }

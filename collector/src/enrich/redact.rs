@@ -4,13 +4,18 @@
 //! the password of a URL. What stands alone, with no name, cannot be told from any other text; nor can what follows an option of one letter
 //! (`-pSECRET`), which is something else with every program.
 
+mod names;
 mod url;
 
 use std::borrow::Cow;
 
-use memchr::memmem::Finder;
+use memchr::memchr3;
 
-use self::url::{split_at, split_once};
+use self::{
+    names::Names,
+    url::{split_at, split_once},
+};
+use crate::procfs::split_nul;
 
 /// What stands in the place of a value.
 pub const REDACTED: &str = "[redacted]";
@@ -27,62 +32,29 @@ pub enum Mode {
     Off,
 }
 
-/// A name, or a part of one where a `*` stands before or behind it. Case does not matter, and `-` is `_`.
-#[derive(Clone, Debug)]
-struct Pattern {
-    stem: Finder<'static>,
-    open_left: bool,
-    open_right: bool,
-}
-
-impl Pattern {
-    fn new(text: &str) -> Self {
-        let (open_left, rest) = text.strip_prefix('*').map_or((false, text), |rest| (true, rest));
-        let (open_right, stem) = rest.strip_suffix('*').map_or((false, rest), |stem| (true, stem));
-        Self { stem: Finder::new(&folded(stem.as_bytes())).into_owned(), open_left, open_right }
-    }
-
-    /// `name` is folded already.
-    fn matches(&self, name: &[u8]) -> bool {
-        let stem = self.stem.needle();
-        match (self.open_left, self.open_right) {
-            (false, false) => name == stem,
-            (true, false) => name.ends_with(stem),
-            (false, true) => name.starts_with(stem),
-            (true, true) => self.stem.find(name).is_some(),
-        }
-    }
-}
-
-fn folded(name: &[u8]) -> Vec<u8> {
-    name.iter().map(|byte| if *byte == b'-' { b'_' } else { byte.to_ascii_uppercase() }).collect()
-}
-
 /// Hides values.
 #[derive(Clone, Debug)]
 pub struct Redactor {
     mode: Mode,
-    secret: Vec<Pattern>,
-    allowed: Vec<Pattern>,
+    secret: Names,
+    allowed: Names,
 }
 
 impl Redactor {
     /// By lists of names, each of which may begin and end with a `*`.
     #[must_use]
     pub fn new(mode: Mode, secret: &[String], allowed: &[String]) -> Self {
-        let patterns = |names: &[String]| names.iter().map(|name| Pattern::new(name)).collect();
-        Self { mode, secret: patterns(secret), allowed: patterns(allowed) }
+        Self { mode, secret: Names::new(secret), allowed: Names::new(allowed) }
     }
 
     /// A variable of the environment, and whether its value was hidden.
     #[must_use]
     pub fn variable<'a>(&self, variable: &'a [u8]) -> (Cow<'a, [u8]>, bool) {
         let Some((name, _)) = split_at(variable, b'=') else { return (variable.into(), false) };
-        let folded = folded(name);
         let hidden = match self.mode {
             Mode::Off => false,
-            Mode::Names => self.is_secret(&folded),
-            Mode::Allow => !self.allowed.iter().any(|pattern| pattern.matches(&folded)),
+            Mode::Names => self.secret.have(name),
+            Mode::Allow => !self.allowed.have(name),
         };
         if hidden {
             (self.with_value_hidden(name, b"="), true)
@@ -91,20 +63,38 @@ impl Redactor {
         }
     }
 
+    /// Whether anything is hidden of arguments that each end in NUL.
+    #[must_use]
+    pub fn hides_in(&self, arguments: &[u8]) -> bool {
+        if self.mode == Mode::Off {
+            return false;
+        }
+        let any_marked = is_marked(arguments);
+        let mut before = None;
+        split_nul(arguments).any(|argument| {
+            let before = before.replace(argument);
+            // Where none has a mark, only what goes by the argument before it is hidden.
+            if any_marked { self.argument(argument, before).1 } else { self.is_asked_for(argument, before) }
+        })
+    }
+
     /// An argument, and whether a part of it was hidden. `before` is the argument before it.
     #[must_use]
     pub fn argument<'a>(&self, argument: &'a [u8], before: Option<&[u8]>) -> (Cow<'a, [u8]>, bool) {
         if self.mode == Mode::Off {
             return (argument.into(), false);
         }
-        if before.is_some_and(|before| self.asks_for_a_secret(before)) && !argument.starts_with(b"-") {
+        if self.is_asked_for(argument, before) {
             return (REDACTED.as_bytes().into(), true);
+        }
+        if !is_marked(argument) {
+            return (argument.into(), false);
         }
         let mut checked = 0;
         for separator in [&b"="[..], b": "] {
             let Some((name, _)) = split_once(argument, separator) else { continue };
             let is_name = !name.iter().any(|byte| b" ?#&;".contains(byte));
-            if is_name && self.is_secret(&folded(without_dashes(name))) {
+            if is_name && self.secret.have(without_dashes(name)) {
                 return (self.with_value_hidden(name, separator), true);
             }
             checked = if is_name && separator == b"=" { name.len() + 1 } else { checked };
@@ -114,29 +104,28 @@ impl Redactor {
 
     /// A command line in one argument, as `sh -c` has it: each of its words as an argument.
     fn line<'a>(&self, line: &'a [u8]) -> (Cow<'a, [u8]>, bool) {
-        let words: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
-        let before = std::iter::once(None).chain(words.iter().map(|&word| Some(word)));
-        let shown: Vec<_> =
-            words.iter().zip(before).map(|(word, before)| self.argument(word, before)).collect();
-        if !shown.iter().any(|(_, hidden)| *hidden) {
+        if !self.words(line).any(|(_, hidden)| hidden) {
             return (line.into(), false);
         }
-        let shown: Vec<_> = shown.into_iter().map(|(word, _)| word).collect();
+        let shown: Vec<_> = self.words(line).map(|(word, _)| word).collect();
         (shown.join(&b' ').into(), true)
+    }
+
+    fn words<'a>(&self, line: &'a [u8]) -> impl Iterator<Item = (Cow<'a, [u8]>, bool)> {
+        let mut before = None;
+        line.split(|&byte| byte == b' ').map(move |word| self.argument(word, before.replace(word)))
+    }
+
+    /// Whether the argument is a secret by the one before it.
+    fn is_asked_for(&self, argument: &[u8], before: Option<&[u8]>) -> bool {
+        !argument.starts_with(b"-") && before.is_some_and(|before| self.asks_for_a_secret(before))
     }
 
     /// Whether the argument is an option whose value is the next argument: `--password`, and `-password` as the flags of Go
     /// and Java are. An option of one letter tells nothing: `-p` is a port here and a password there.
     fn asks_for_a_secret(&self, argument: &[u8]) -> bool {
         let name = without_dashes(argument);
-        argument.starts_with(b"-")
-            && name.len() > 1
-            && !argument.contains(&b'=')
-            && self.is_secret(&folded(name))
-    }
-
-    fn is_secret(&self, folded: &[u8]) -> bool {
-        self.secret.iter().any(|pattern| pattern.matches(folded))
+        argument.starts_with(b"-") && name.len() > 1 && !argument.contains(&b'=') && self.secret.have(name)
     }
 
     /// The name may be a URL with its own secret: `https://user:password@host/?A=…`.
@@ -157,11 +146,17 @@ impl Redactor {
         let hidden = matches!(shown, Cow::Owned(_));
         // Places are others behind a password that was hidden.
         let checked = if hidden { 0 } else { checked };
-        match url::parameters(&shown, checked, |name| self.is_secret(&folded(without_dashes(name)))) {
+        match url::parameters(&shown, checked, |name| self.secret.have(without_dashes(name))) {
             Some(shown) => (shown.into(), true),
             None => (shown, hidden),
         }
     }
+}
+
+/// Whether there is one of the bytes that part a name from its value, a user from a password, or words: most arguments have
+/// none, and so no secret of their own.
+fn is_marked(text: &[u8]) -> bool {
+    memchr3(b'=', b':', b' ', text).is_some()
 }
 
 fn without_dashes(name: &[u8]) -> &[u8] {

@@ -59,6 +59,12 @@ impl Capture {
     /// Whether there is nothing to say.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        let Self { origin, missing, truncated, bytes, redacted, lag_ns } = self;
+        origin.is_empty()
+            && missing.is_empty()
+            && truncated.is_empty()
+            && bytes.is_empty()
+            && redacted.is_empty()
+            && lag_ns.is_none()
     }
 }

@@ -10,6 +10,7 @@ mod ids;
 mod meta;
 mod process;
 mod shared;
+mod strings;
 mod time;
 
 use std::borrow::Cow;
@@ -28,6 +29,7 @@ pub use self::{
         Leader, Namespaces, Parent, Process, Thread, Tty, Usage, User,
     },
     shared::Shared,
+    strings::Strings,
     time::Timestamp,
 };
 

@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ExecId, Shared, Timestamp};
+use super::{ExecId, Shared, Strings, Timestamp};
 use crate::process::EntityId;
 
 /// Declares a structure whose fields are all optional and left out where they are `None`.
@@ -50,7 +50,7 @@ optional_fields! {
         /// Path of the script, where an interpreter runs one.
         script: Arc<str>,
         /// argv exactly.
-        args: Arc<[Arc<str>]>,
+        args: Strings,
         /// How many arguments there are.
         args_count: u64,
         /// The arguments joined by spaces, quoted as a shell would read them.
@@ -58,7 +58,7 @@ optional_fields! {
         /// Working directory.
         working_directory: Arc<str>,
         /// `KEY=value`, in order.
-        env_vars: Shared<Vec<Arc<str>>>,
+        env_vars: Shared<Strings>,
         /// Effective user.
         user: Shared<User>,
         /// Real user.
@@ -188,7 +188,7 @@ optional_fields! {
         /// Absolute path of its image.
         executable: Arc<str>,
         /// Its arguments.
-        args: Arc<[Arc<str>]>,
+        args: Strings,
         /// Its start.
         start: Timestamp,
     }

@@ -33,11 +33,10 @@ impl Timestamp {
         let mut text = *b"0000-00-00T00:00:00.000000000Z";
         let (second, fraction) = text.split_at_mut(SECOND);
         second.copy_from_slice(&text_of_second(self.0.div_euclid(NS_PER_SECOND)));
-        let mut rest = self.0.rem_euclid(NS_PER_SECOND);
-        for digit in fraction.iter_mut().rev().filter(|byte| byte.is_ascii_digit()) {
-            *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-            rest /= 10;
-        }
+        // With a digit before them, which is left out, none of the nine is missing.
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(NS_PER_SECOND + self.0.rem_euclid(NS_PER_SECOND)).bytes().skip(1);
+        fraction.iter_mut().skip(1).zip(digits).for_each(|(to, digit)| *to = digit);
         text
     }
 }
@@ -61,7 +60,7 @@ fn text_of_second(second: i64) -> [u8; SECOND] {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&String::from_utf8_lossy(&self.text()))
+        serializer.serialize_str(str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 

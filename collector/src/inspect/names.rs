@@ -46,8 +46,8 @@ mod tests {
     #[track_caller]
     fn check(addresses: &[Option<&str>], hosts: &[Option<&str>], asked: &[&str]) {
         let resolver = Resolver::default();
-        let end = |address: &Option<&str>| End { address: address.map(str::to_owned), ..End::default() };
-        let mut ends: Vec<End> = addresses.iter().map(end).collect();
+        let end = |address: Option<&str>| End { address: address.map(str::to_owned), ..End::default() };
+        let mut ends: Vec<End> = addresses.iter().copied().map(end).collect();
         name(ends.iter_mut(), |address| resolver.name_of(address));
         assert_eq!(ends.iter().map(|end| end.host.as_deref()).collect::<Vec<_>>(), hosts);
         assert_eq!(*resolver.asked.borrow(), asked);

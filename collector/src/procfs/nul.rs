@@ -1,6 +1,6 @@
 //! Lists of strings that end in NUL: `/proc/<tgid>/cmdline` and `environ`, and what the kernel side sends of them.
 
-use memchr::memchr_iter;
+use wide::u8x16;
 
 /// The strings in order and exactly: empty ones stay, duplicates stay, and so do entries of an environment with no `=`.
 ///
@@ -11,7 +11,7 @@ use memchr::memchr_iter;
 /// string; where it was padded with NUL, it is one string and many empty ones. Neither can be told from arguments that
 /// were given so, hence nothing is guessed: the arguments of an exec, from the kernel, are from before any rewriting.
 pub fn split_nul(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut ends = memchr_iter(0, bytes);
+    let mut ends = Nuls { bytes, block: 0, found: 0 };
     let mut begin = 0;
     std::iter::from_fn(move || {
         if begin >= bytes.len() {
@@ -22,6 +22,62 @@ pub fn split_nul(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
         begin = end + 1;
         string
     })
+}
+
+/// Bytes that are looked at together: a bit for each fits a word.
+const BLOCK: usize = 64;
+/// Bytes of a vector.
+const LANES: usize = 16;
+
+/// The places of the NULs. A search for each of them would begin anew some ten bytes further on, behind a call that costs more
+/// than the search; here those of 64 bytes are found at once.
+struct Nuls<'b> {
+    bytes: &'b [u8],
+    /// Where the next block begins.
+    block: usize,
+    /// The places in the block before that are still to be told.
+    found: u64,
+}
+
+impl Iterator for Nuls<'_> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        if self.found == 0 {
+            self.look_on()?;
+        }
+        let place = usize::try_from(self.found.trailing_zeros()).ok()?;
+        self.found &= self.found - 1;
+        Some(self.block - BLOCK + place)
+    }
+}
+
+impl Nuls<'_> {
+    /// Goes to the next block that has one.
+    fn look_on(&mut self) -> Option<()> {
+        while self.found == 0 {
+            let rest = self.bytes.get(self.block..)?;
+            self.found =
+                if let Some(block) = rest.first_chunk() { nuls(block) } else { nuls(&filled(rest)?) };
+            self.block += BLOCK;
+        }
+        Some(())
+    }
+}
+
+/// A last block, with other bytes behind it.
+fn filled(rest: &[u8]) -> Option<[u8; BLOCK]> {
+    let mut block = [1; BLOCK];
+    block.get_mut(..rest.len()).filter(|part| !part.is_empty())?.copy_from_slice(rest);
+    Some(block)
+}
+
+/// A bit for each NUL.
+fn nuls(block: &[u8; BLOCK]) -> u64 {
+    let (vectors, _) = block.as_chunks::<LANES>();
+    let bits = vectors.iter().map(|vector| u64::from(u8x16::from(*vector).simd_eq(u8x16::ZERO).to_bitmask()));
+    bits.rev().fold(0, |all, bits| all << LANES | bits)
 }
 
 #[cfg(test)]
@@ -71,6 +127,12 @@ mod tests {
                 strings.into_iter().map(|s| s.into_iter().filter(|&byte| byte != 0).collect()).collect();
             let bytes: Vec<u8> = strings.iter().flat_map(|s| s.iter().copied().chain([0])).collect();
             prop_assert_eq!(split_nul(&bytes).collect::<Vec<_>>(), strings);
+        }
+
+        #[test]
+        fn strings_end_where_the_nuls_are(bytes in proptest::collection::vec(0u8..3, 0..200)) {
+            let nuls = Nuls { bytes: &bytes, block: 0, found: 0 };
+            prop_assert_eq!(nuls.collect::<Vec<_>>(), memchr::memchr_iter(0, &bytes).collect::<Vec<_>>());
         }
 
         #[test]

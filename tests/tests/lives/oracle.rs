@@ -254,7 +254,9 @@ impl Check<'_> {
     /// The arguments are of the image that is told: its path alone.
     fn args(&self, of: &Moment, process: &Process) {
         match (&process.args, &process.executable) {
-            (Some(args), Some(executable)) => assert_eq!(args[..], *std::slice::from_ref(executable)),
+            (Some(args), Some(executable)) => {
+                assert!(args.iter().eq([&**executable]), "{args:?}, not {executable}");
+            }
             // A process may become a zombie between two reads.
             (_, told) => assert!(self.known(of).image.is_some() || told.is_none() || self.is_late()),
         }
@@ -297,17 +299,21 @@ impl Check<'_> {
             };
             let above = self.world.lives.iter().position(is_told);
             let above = above.unwrap_or_else(|| panic!("{:?} never was", **told));
-            let was_parent = |child, parent| self.world.parents.contains(&(child, parent));
-            // The line of one that has ended, which the agent may not know, is followed on over those that ended after it.
-            let was_above =
-                |child| (0..child).any(|between| was_parent(child, between) && was_parent(between, above));
-            let is_true = was_parent(below, above) || was_above(below);
-            assert!(is_true, "{above} was never above {below} in {:?}", self.happening);
+            assert!(self.was_above(below, above), "{above} was never above {below} in {:?}", self.happening);
             below = above;
         }
         if below != 0 {
             self.is_missing("process.ancestors", "the line does not end at pid 1");
         }
+    }
+
+    /// Whether it was the parent, or became it by what the agent may know: the line of one that has ended, which the agent may
+    /// not know, is followed on over those that ended after it, however many they are.
+    fn was_above(&self, child: LifeId, above: LifeId) -> bool {
+        let was_parent = |parent| self.world.parents.contains(&(child, parent));
+        // Who is a parent began before its child, so the walk ends.
+        let mut between = (0..child).filter(|between| was_parent(*between));
+        was_parent(above) || between.any(|between| self.was_above(between, above))
     }
 }
 

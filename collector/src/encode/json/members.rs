@@ -36,8 +36,11 @@ impl Members<'_> {
 
     fn field<T: Serialize + ?Sized>(&mut self, field: &'static str, value: &T) -> Result<()> {
         if !self.verbatim {
-            self.separate();
-            name(self.line, field);
+            if std::mem::replace(&mut self.any, true) {
+                name(self.line, b",\"", field);
+            } else {
+                name(self.line, b"\"", field);
+            }
         }
         value.serialize(Writer { line: self.line, verbatim: self.verbatim })
     }
@@ -99,10 +102,10 @@ impl SerializeMap for Members<'_> {
     }
 }
 
-/// A name that is plain, as those of structures are.
-pub(super) fn name(line: &mut Vec<u8>, name: &str) {
-    line.reserve(name.len() + 3);
-    line.push(b'"');
+/// A name that is plain, as those of structures are. `open` is its quotation mark, and what parts it from what is before it.
+#[inline]
+pub(super) fn name(line: &mut Vec<u8>, open: &[u8], name: &str) {
+    line.extend_from_slice(open);
     line.extend_from_slice(name.as_bytes());
     line.extend_from_slice(b"\":");
 }

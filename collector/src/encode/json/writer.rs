@@ -1,7 +1,7 @@
 //! JSON as `serde_json` writes it, to the byte, and cheaper for what an event is made of: names of fields, which need no
 //! escapes, and strings that have none. What is rare is left to `serde_json`.
 
-use std::{fmt::Display, io::Write as _};
+use std::fmt::{self, Display, Write as _};
 
 use serde::{Serialize, Serializer, ser::Error as _};
 use serde_json::{Error, Result};
@@ -39,16 +39,44 @@ impl<'l> Writer<'l> {
 
     /// `{"variant":` before what the variant holds.
     fn variant(&mut self, variant: &str) {
-        self.line.push(b'{');
-        name(self.line, variant);
+        name(self.line, b"{\"", variant);
+    }
+}
+
+/// Text at the end of a line, without what stands between where bytes are taken that may fail.
+struct Text<'l>(&'l mut Vec<u8>);
+
+impl fmt::Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 }
 
 /// Whether JSON has the bytes of a string as they are.
 fn is_plain(text: &[u8]) -> bool {
-    // Without a way out of the loop it is made of wide instructions.
-    let escaped = |byte: u8| u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\');
-    text.iter().fold(0, |any, &byte| any | escaped(byte)) == 0
+    let (words, rest) = text.as_chunks();
+    let marks = words.iter().fold(0, |all, word| all | marks(*word));
+    let marks = marks
+        | match text.last_chunk() {
+            // Some of these are looked at a second time, which is less than one by one.
+            Some(last) => self::marks(*last),
+            None => rest.iter().fold(0, |all, &byte| all | self::marks([byte; WORD])),
+        };
+    marks == 0
+}
+
+/// Bytes that are looked at together.
+const WORD: usize = 8;
+
+/// Not 0 where JSON escapes a byte of these. Eight subtractions at once: one that borrows has a mark, unless its byte had the
+/// highest bit itself; it may mark those behind it too, which makes no difference.
+fn marks(word: [u8; WORD]) -> u64 {
+    let each = |byte: u8| u64::from_ne_bytes([byte; WORD]);
+    let word = u64::from_ne_bytes(word);
+    let below = |word: u64, least: u8| word.wrapping_sub(each(least)) & !word;
+    let is = |byte: u8| below(word ^ each(byte), 1);
+    (below(word, b' ') | is(b'"') | is(b'\\')) & each(0x80)
 }
 
 macro_rules! numbers {
@@ -102,7 +130,6 @@ impl<'l> Serializer for Writer<'l> {
         if self.verbatim {
             self.line.extend_from_slice(text.as_bytes());
         } else if is_plain(text.as_bytes()) {
-            self.line.reserve(text.len() + 2);
             self.line.push(b'"');
             self.line.extend_from_slice(text.as_bytes());
             self.line.push(b'"');
@@ -115,7 +142,7 @@ impl<'l> Serializer for Writer<'l> {
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<()> {
         let begin = self.line.len();
         self.line.push(b'"');
-        write!(self.line, "{value}").map_err(Error::custom)?;
+        write!(Text(self.line), "{value}").map_err(Error::custom)?;
         if self.line.get(begin + 1..).is_some_and(is_plain) {
             self.line.push(b'"');
             return Ok(());
@@ -258,6 +285,20 @@ mod tests {
     fn a_key_that_is_no_string_is_refused() {
         let mut line = Vec::new();
         assert!(BTreeMap::from([((1, 2), 3)]).serialize(Writer::append(&mut line)).is_err());
+    }
+
+    #[test]
+    fn each_byte_is_plain_or_not_at_each_place() {
+        for byte in 0..=u8::MAX {
+            let expected = byte >= b' ' && byte != b'"' && byte != b'\\';
+            for (len, place) in (1..20).flat_map(|len| (0..len).map(move |place| (len, place))) {
+                for around in [b' ', b'#', 0x7f, 0xff] {
+                    let mut text = vec![around; len];
+                    text[place] = byte;
+                    assert_eq!(super::is_plain(&text), expected, "{text:?}");
+                }
+            }
+        }
     }
 
     proptest! {
