@@ -46,11 +46,20 @@ fn count(place: impl FnOnce(&mut Counters) -> *mut u64) {
     let Some(counters) = COUNTERS.get_ptr_mut(0) else { return };
     // SAFETY: the map's values are `Counters`, made of integers that the kernel zeroes at the start.
     let counters = unsafe { &mut *counters };
-    let place = place(counters);
-    // Atomic although the value belongs to this CPU: a cgroup program may be preempted by another on the same CPU, and
-    // any program be interrupted by one that runs in softirq. By hand, as `core` has no `fetch_add` for this target.
+    // SAFETY: the place is a `u64` in the map, 8-aligned as all its fields are.
+    unsafe { add_one(place(counters)) };
+}
+
+/// Counts at a place of this CPU. Atomic all the same: a program may be preempted by another on the same CPU, and any be
+/// interrupted by one that runs in softirq. By hand, as `core` has no `fetch_add` for this target.
+///
+/// # Safety
+///
+/// The place is an aligned `u64` in the value of a map.
+#[inline(always)]
+pub unsafe fn add_one(place: *mut u64) {
     #[cfg(target_arch = "bpf")]
-    // SAFETY: the place is a `u64` in the map, 8-aligned as all its fields are; the instruction touches nothing else.
+    // SAFETY: the place is as the caller promises; the instruction touches nothing else.
     unsafe {
         core::arch::asm!("lock *(u64 *)({place} + 0) += {one}", place = in(reg) place, one = in(reg) 1u64)
     };

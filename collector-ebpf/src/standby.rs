@@ -7,10 +7,17 @@
 //! Why that is safe: both are run by the task that the event is of, the first before the second, whatever other tasks do
 //! between; and no interrupt forks, executes or exits. Only where both were skipped is an event lost. Where the second is
 //! skipped behind the first, a mark stays, and one later event of that process id may be lost if the first is skipped for
-//! it. Either way the kernel counts a miss of the second for it.
+//! it. Either way the first has one miss more, and the second one as well, than it was stood in for.
 
-use aya_ebpf::{Global, helpers::bpf_get_current_pid_tgid, macros::map, maps::Array};
-use collector_common::PIDS_IN_A_PAGE;
+use aya_ebpf::{
+    Global,
+    helpers::bpf_get_current_pid_tgid,
+    macros::map,
+    maps::{Array, PerCpuArray},
+};
+use collector_common::{Kind, PIDS_IN_A_PAGE};
+
+use crate::emit;
 
 /// Programs at a hook: 2 where one stands by, else 1. Read-only data, so that the verifier knows it.
 #[unsafe(no_mangle)]
@@ -21,6 +28,10 @@ static PROGRAMS_AT_A_HOOK: Global<u32> = Global::new(1);
 #[map]
 static MARKS: Array<[u8; PIDS_IN_A_PAGE]> = Array::with_max_entries(1, 0);
 
+/// How often a second program told what the first was not run for, by [`Kind::index`].
+#[map]
+static STOOD_IN: PerCpuArray<[u64; Kind::COUNT]> = PerCpuArray::with_max_entries(1, 0);
+
 /// Which of the two programs at a hook this is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
@@ -29,9 +40,9 @@ pub enum Turn {
 }
 
 impl Turn {
-    /// Whether this program is to tell what the current task does.
+    /// Whether this program is to tell what the current task does, an event of this kind.
     #[inline(always)]
-    pub fn is_mine(self) -> bool {
+    pub fn is_mine(self, kind: Kind) -> bool {
         if programs_at_a_hook() == 1 {
             return true;
         }
@@ -39,7 +50,22 @@ impl Turn {
         // SAFETY: the byte is this task's own, in the map for good, and nobody else reads or writes it: neither another
         // task nor an interrupt has this task's id and runs these programs.
         let was_marked = unsafe { mark.replace(u8::from(self == Self::First)) };
-        self == Self::First || was_marked == 0
+        let is_mine = self == Self::First || was_marked == 0;
+        if is_mine {
+            self.stands_in(kind);
+        }
+        is_mine
+    }
+
+    /// Counts what this program tells, where it is the second.
+    #[inline(always)]
+    pub fn stands_in(self, kind: Kind) {
+        if self == Self::Second
+            && let Some(counts) = STOOD_IN.get_ptr_mut(0)
+        {
+            // SAFETY: the place is one of the map's integers, which are aligned.
+            unsafe { emit::add_one(counts.cast::<u64>().add(kind.index())) };
+        }
     }
 
     /// Where this program's own place is among those of a CPU.

@@ -26,7 +26,7 @@ fn sched_process_exec_2(context: BtfTracePointContext) -> i32 {
 
 #[inline(always)]
 fn executed(context: &BtfTracePointContext, turn: Turn) -> i32 {
-    if !turn.is_mine() {
+    if !turn.is_mine(Kind::Exec) {
         return 0;
     }
     emit::seen(Kind::Exec);

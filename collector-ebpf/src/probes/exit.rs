@@ -22,7 +22,7 @@ fn sched_process_exit_2(context: BtfTracePointContext) -> i32 {
 
 #[inline(always)]
 fn ended(context: &BtfTracePointContext, turn: Turn) -> i32 {
-    if !turn.is_mine() {
+    if !turn.is_mine(Kind::Exit) {
         return 0;
     }
     let ended = Address(context.arg(0));

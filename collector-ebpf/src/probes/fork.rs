@@ -22,7 +22,7 @@ fn sched_process_fork_2(context: BtfTracePointContext) -> i32 {
 
 #[inline(always)]
 fn forked(context: &BtfTracePointContext, turn: Turn) -> i32 {
-    if !turn.is_mine() {
+    if !turn.is_mine(Kind::Fork) {
         return 0;
     }
     let (forker, child) = (Address(context.arg(0)), Address(context.arg(1)));

@@ -7,7 +7,7 @@ use aya::{
     programs::{BtfTracePoint, CgroupAttachMode, CgroupSockAddr, Iter, Program, ProgramError, SockOps},
 };
 
-use super::{LoadError, standby::Standby};
+use super::LoadError;
 
 /// The part of the agent's work that a hook serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,10 +152,9 @@ impl Hook {
     }
 }
 
-/// The last program at the hook of this one.
-pub(super) fn last_program(program: &'static str, standby: Standby) -> &'static str {
-    let hook = HOOKS.iter().find(|hook| hook.program == program);
-    hook.and_then(|hook| hook.standby).filter(|_| standby.is_needed).unwrap_or(program)
+/// The program that stands by for this one where the kernel preempts programs.
+pub(super) fn standby_of(program: &str) -> Option<&'static str> {
+    HOOKS.iter().find(|hook| hook.program == program)?.standby
 }
 
 /// Detaches the program, too.

@@ -83,7 +83,7 @@ pub struct Loaded {
     counters: PerCpuArray<MapData, Wire<Counters>>,
     hooks: Vec<&'static str>,
     standby: Standby,
-    misses: Misses,
+    misses: Option<Misses>,
     degraded: Vec<Degraded>,
     filter: Filter,
 }
@@ -103,7 +103,7 @@ impl Loaded {
             counters,
             hooks: Vec::new(),
             standby: Standby::here(),
-            misses: Misses::default(),
+            misses: None,
             degraded,
             filter: options.filter.clone(),
         };
@@ -116,8 +116,7 @@ impl Loaded {
             filters::note_cgroups(&mut ebpf, &options.filter, mount.path())?;
         }
         loaded.attach_all(&after, &mut ebpf, &btf)?;
-        loaded.misses = Misses::of(&ebpf, loaded.standby)
-            .map_err(|source| LoadError::Misses { source: Box::new(source) })?;
+        loaded.misses = Some(Misses::of(&mut ebpf, loaded.standby)?);
         loaded.ebpf = Some(ebpf);
         Ok(loaded)
     }
@@ -177,7 +176,9 @@ impl Loaded {
         for Wire(counters) in by_cpu.iter() {
             add(&mut sum, counters);
         }
-        self.misses.add_to(&mut sum)?;
+        if let Some(misses) = &self.misses {
+            misses.add_to(&mut sum)?;
+        }
         Ok(sum)
     }
 
