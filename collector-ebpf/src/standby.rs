@@ -2,7 +2,8 @@
 //!
 //! Since Linux 7.0 a tracing program can be preempted, and while it is, the kernel runs no second one of the same program on
 //! that CPU: what happens there meanwhile would be lost. So on such kernels a second program waits behind the first at each
-//! hook, and tells what the first was not run for. A mark of the task, which the first leaves, says whether it was.
+//! hook, and tells what the first was not run for. A mark of the task, which the first leaves, says whether it was. The program
+//! that follows connections has one behind it on every kernel, as interrupts run it too; that one needs no mark.
 //!
 //! Why that is safe: both are run by the task that the event is of, the first before the second, whatever other tasks do
 //! between; and no interrupt forks, executes or exits. Only where both were skipped is an event lost. Where the second is
@@ -19,7 +20,7 @@ use collector_common::{Kind, PIDS_IN_A_PAGE};
 
 use crate::emit;
 
-/// Programs at a hook: 2 where one stands by, else 1. Read-only data, so that the verifier knows it.
+/// Programs at a hook of processes: 2 where one stands by, else 1. Read-only data, so that the verifier knows it.
 #[unsafe(no_mangle)]
 static PROGRAMS_AT_A_HOOK: Global<u32> = Global::new(1);
 

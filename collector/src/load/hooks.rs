@@ -7,7 +7,7 @@ use aya::{
     programs::{BtfTracePoint, CgroupAttachMode, CgroupSockAddr, Iter, Program, ProgramError, SockOps},
 };
 
-use super::LoadError;
+use super::{LoadError, standby::Standby};
 
 /// The part of the agent's work that a hook serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub struct Hook {
     /// What it serves.
     pub part: Part,
     program: &'static str,
-    /// Tells what the kernel does not run the program for, where it preempts programs.
+    /// Tells what the kernel does not run the program for: see [`Standby`](super::standby::Standby).
     standby: Option<&'static str>,
     attach: Attach,
 }
@@ -152,9 +152,10 @@ impl Hook {
     }
 }
 
-/// The program that stands by for this one where the kernel preempts programs.
-pub(super) fn standby_of(program: &str) -> Option<&'static str> {
-    HOOKS.iter().find(|hook| hook.program == program)?.standby
+/// The program that stands by for this one, where one does.
+pub(super) fn standby_of(program: &str, standby: Standby) -> Option<&'static str> {
+    let hook = HOOKS.iter().find(|hook| hook.program == program)?;
+    hook.standby.filter(|_| standby.is_needed_for(hook.part))
 }
 
 /// Detaches the program, too.

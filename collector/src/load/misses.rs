@@ -51,7 +51,7 @@ impl Misses {
         for (name, kind) in PROGRAMS {
             // Without connections that hook is not loaded.
             let Some(first) = descriptor(ebpf, name)? else { continue };
-            let second = match standby_of(name).filter(|_| standby.is_needed) {
+            let second = match standby_of(name, standby) {
                 Some(name) => descriptor(ebpf, name)?,
                 None => None,
             };

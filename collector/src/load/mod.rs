@@ -125,7 +125,7 @@ impl Loaded {
         let cgroup = find_cgroup2().map(|mount| mount.open()).transpose();
         for hook in hooks {
             let mut attached = hook.attach(ebpf, btf, &cgroup);
-            if self.standby.is_needed {
+            if self.standby.is_needed_for(hook.part) {
                 attached = attached.and_then(|()| hook.attach_standby(ebpf, btf));
             }
             match (attached, hook.part) {

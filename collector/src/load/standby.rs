@@ -1,10 +1,13 @@
 //! Whether programs must stand by for others on this kernel.
 //!
-//! Since Linux 7.0 a tracing program can be preempted, and while it is, the kernel runs no second one of the same program on
-//! that CPU. A program of its own behind each of those that tell of processes and connections tells what they missed.
+//! While a tracing program is interrupted, the kernel runs no second one of the same program on that CPU. Since Linux 7.0 any
+//! can be preempted. Before, that befalls only the one that follows connections, whose states change in interrupts too. A
+//! program of its own behind each of these tells what the first missed.
 
 use collector_common::{PID_LIMIT, PIDS_IN_A_PAGE};
 use rustix::system::uname;
+
+use super::Part;
 
 /// The first release that preempts tracing programs. Its types do not tell: the change was one of code.
 const PREEMPTS_SINCE: (u32, u32) = (7, 0);
@@ -12,23 +15,28 @@ const PREEMPTS_SINCE: (u32, u32) = (7, 0);
 /// The programs at each hook, and what that takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Standby {
-    pub(super) is_needed: bool,
+    /// Whether this kernel preempts programs.
+    preempts: bool,
 }
 
 impl Standby {
     pub(super) fn here() -> Self {
-        Self { is_needed: preempts(&uname().release().to_string_lossy()) }
+        Self { preempts: preempts(&uname().release().to_string_lossy()) }
     }
 
-    /// Programs at a hook.
+    pub(super) fn is_needed_for(self, part: Part) -> bool {
+        self.preempts || part == Part::Connections
+    }
+
+    /// Programs at a hook that tells of processes.
     pub(super) fn programs(self) -> u32 {
-        1 + u32::from(self.is_needed)
+        1 + u32::from(self.preempts)
     }
 
     /// Pages of marks, a byte for each process id there can be; one where nothing is marked.
     pub(super) fn pages(self) -> u32 {
         let pages = PID_LIMIT.div_ceil(u32::try_from(PIDS_IN_A_PAGE).unwrap_or(1));
-        if self.is_needed { pages } else { 1 }
+        if self.preempts { pages } else { 1 }
     }
 }
 

@@ -40,7 +40,7 @@ const BUSYBOX: [&str; 1] = ["sysctl"];
 const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
 
 /// Emulated, storms of twenty thousand processes would take minutes each and show nothing else.
-const SCALE: u32 = 25;
+const SCALE: u32 = 40;
 
 /// Where `guest_init` reads what it has to do.
 const ORDERS: &str = "/guest";
