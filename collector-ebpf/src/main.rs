@@ -6,7 +6,6 @@
 //! - `probes` has the hooks and decides what an event is.
 //! - `filter` decides which are told, where the user has rules.
 //! - `kernel` has the only readers of kernel memory.
-//! - `standby` says which of two programs at a hook tells an event.
 //! - `emit` and `maps` are the way out.
 #![no_std]
 #![no_main]
@@ -17,7 +16,6 @@ mod filter;
 mod kernel;
 mod maps;
 mod probes;
-mod standby;
 
 /// The licence the kernel asks for before it lets a program call GPL-only helpers.
 #[unsafe(no_mangle)]

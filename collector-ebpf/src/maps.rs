@@ -1,6 +1,7 @@
 //! The maps, and the read-only data that the loader fills in.
 
 pub mod filters;
+pub mod standby;
 
 use aya_ebpf::{
     Global,

@@ -9,8 +9,7 @@ use collector_common::{ARGS_MAX, ENV_MAX, ExecRecord, Fate, Kind, Loss, Piece};
 use crate::{
     emit, filter,
     kernel::{Address, file, offset, pieces, task},
-    maps::{ExecScratch, exec_scratch},
-    standby::Turn,
+    maps::{ExecScratch, exec_scratch, standby::Turn},
 };
 
 /// `TP_PROTO(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`

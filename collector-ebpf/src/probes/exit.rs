@@ -6,7 +6,7 @@ use collector_common::{ExitRecord, Kind};
 use crate::{
     emit, filter,
     kernel::{Address, offset, task},
-    standby::Turn,
+    maps::standby::Turn,
 };
 
 /// `TP_PROTO(struct task_struct *task, bool group_dead)`; the second since 6.16.

@@ -6,7 +6,7 @@ use collector_common::{Kind, TaskRecord};
 use crate::{
     emit, filter,
     kernel::{Address, task},
-    standby::Turn,
+    maps::standby::Turn,
 };
 
 /// `TP_PROTO(struct task_struct *parent, struct task_struct *child)`

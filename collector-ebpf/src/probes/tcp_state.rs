@@ -8,8 +8,7 @@ use collector_common::{ConnectResultRecord, Fate, Kind};
 use crate::{
     emit,
     kernel::{Address, offset},
-    maps::{CONNECTING, connecting},
-    standby::Turn,
+    maps::{CONNECTING, connecting, standby::Turn},
 };
 
 /// `include/net/tcp_states.h`
