@@ -64,6 +64,8 @@ impl Source<'_> {
             "exec_id" => format!("{}:{}", self.entity_id(), self.number()),
             // Of a record. That of a user or a container may look the same.
             "id" => format!("{}:{}", self.any_text(), self.number()),
+            // Of these a NUL is the end, for the kernel and for us.
+            "args" | "env_vars" => self.any_text().replace('\0', ""),
             _ => self.any_text(),
         }
     }
