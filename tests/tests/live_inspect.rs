@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    io::{Read as _, Write as _},
+    io::{ErrorKind, Read as _, Write as _},
     net::{TcpListener, TcpStream, UdpSocket},
     os::{
         fd::AsFd as _,
@@ -35,7 +35,12 @@ impl Subject {
     }
 
     fn of(command: &mut Command) -> Self {
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        // A fork by another test's thread has, until its exec, all files that are being written here.
+        let child = wait::until("an image that nobody has open for writing", || match command.spawn() {
+            Err(busy) if busy.kind() == ErrorKind::ExecutableFileBusy => None,
+            answer => Some(answer.unwrap()),
+        });
         // Since std waits for the exec, /proc tells of the new image from here on.
         Self(child)
     }

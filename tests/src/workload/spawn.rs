@@ -135,6 +135,13 @@ impl Step {
         let maximum = getrlimit(Resource::Core).maximum;
         let current = if self.plan.core_dump { maximum } else { Some(0) };
         setrlimit(Resource::Core, Rlimit { current, maximum })?;
+        // Where the tests run behind `nohup` or a shell's `&`, they ignore these, and so would the child.
+        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
+            // SAFETY: signal(2) takes two numbers.
+            if unsafe { libc::signal(signal, libc::SIG_DFL) } == libc::SIG_ERR {
+                return Err(io::Error::last_os_error());
+            }
+        }
         rustix::process::chdir(&self.directory)?;
         if let Some(user) = self.plan.user {
             let (uid, gid) = (rustix::process::Uid::from_raw(user), rustix::process::Gid::from_raw(user));
