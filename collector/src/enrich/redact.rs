@@ -44,7 +44,8 @@ impl Redactor {
     /// By lists of names, each of which may begin and end with a `*`.
     #[must_use]
     pub fn new(mode: Mode, secret: &[String], allowed: &[String]) -> Self {
-        Self { mode, secret: Names::new(secret), allowed: Names::new(allowed) }
+        // In doubt it is hidden.
+        Self { mode, secret: Names::new(secret, true), allowed: Names::new(allowed, false) }
     }
 
     /// A variable of the environment, and whether its value was hidden.
