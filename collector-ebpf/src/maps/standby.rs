@@ -8,7 +8,8 @@
 //! Why that is safe: both are run by the task that the event is of, the first before the second, whatever other tasks do
 //! between; and no interrupt forks, executes or exits. Only where both were skipped is an event lost. Where the second is
 //! skipped behind the first, a mark stays, and one later event of that process id may be lost if the first is skipped for
-//! it. Either way the first has one miss more, and the second one as well, than it was stood in for.
+//! it. Either way the first has one miss more, and the second one as well, than it was stood in for. Not told would be an
+//! event of a task whose last one was in the moment between the two being attached, if the first is skipped for it.
 
 use aya_ebpf::{
     Global,

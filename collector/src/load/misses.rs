@@ -1,8 +1,8 @@
 //! Events that the kernel did not run a program for, of which no program can tell.
 //!
 //! A kernel that lets tracing programs be preempted does not run one on a CPU where the same program was interrupted, and
-//! counts that (`recursion_misses` of `bpf_prog_info`, Linux 5.12). Seen on 7.3 with two busy CPUs; never on 6.18. What the
-//! program that stands by has told is not lost.
+//! counts that (`recursion_misses` of `bpf_prog_info`, Linux 5.12). So does one where an interrupt would run the program that it
+//! interrupted. Seen on 7.3 with two busy CPUs. What the program that stands by has told is not lost.
 
 use std::{fs, io, os::fd::AsFd as _, os::fd::AsRawFd as _};
 
