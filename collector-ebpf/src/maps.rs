@@ -9,11 +9,11 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use collector_common::{
-    ARGS_MAX, CONNECTING_MAX, ConnectRecord, Counters, ExecRecord, NAME_MAX, Offsets, PATH_MAX, RING_BYTES,
-    UDP_PEERS_MAX,
+    ARGS_MAX, CONNECTING_MAX, ConnectRecord, Counters, ExecRecord, Offsets, RING_BYTES, UDP_PEERS_MAX,
 };
 
 use self::filters::PathKey;
+use crate::kernel::path::Walk;
 
 /// The one way to the agent, in one order for all CPUs. The loader may choose another size.
 #[map]
@@ -28,6 +28,10 @@ pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0)
 /// and a tracing program does not nest on its CPU, so it has one writer at a time.
 #[map]
 pub static EXECS: Array<ExecScratch> = Array::with_max_entries(1, 0);
+
+/// Where their paths are walked, of as many entries. Apart from them, as a step of a walk looks its place up by itself.
+#[map]
+static WALKS: Array<Walk> = Array::with_max_entries(1, 0);
 
 /// TCP connects whose end has not been seen, by socket cookie.
 #[map]
@@ -48,6 +52,14 @@ pub fn exec_scratch(place: u32) -> Option<&'static mut ExecScratch> {
     // SAFETY: the map's values are `ExecScratch`, of integers and bytes that the kernel zeroes at the start. No other
     // reference to this value exists: one program alone asks for it, once, and it does not nest on its CPU.
     Some(unsafe { &mut *scratch })
+}
+
+/// Where paths of the exec at `place` are walked; `None` where the loader made no entry of this place.
+#[inline(always)]
+pub fn walk_of(place: u32) -> Option<&'static mut Walk> {
+    let walk = WALKS.get_ptr_mut(place)?;
+    // SAFETY: as above; the program that the place belongs to keeps no reference while it calls what asks for another.
+    Some(unsafe { &mut *walk })
 }
 
 /// The connect that was begun on the socket of this cookie.
@@ -108,10 +120,6 @@ pub struct ExecScratch {
     pub pieces: [u8; PIECES_LEN],
     /// Bytes of `pieces` in use. 64 bits, so that a check of it and its use are one register to the verifier.
     pub used: u64,
-    /// Where the last path that was walked begins in `path`.
-    pub path_begin: u64,
-    /// A path while it is walked, filled from the end. A name may be written past the end of the masked range.
-    pub path: [u8; PATH_MAX + NAME_MAX + 1],
     /// The beginning of the image's path, as rules are looked up by.
     pub path_key: PathKey,
 }

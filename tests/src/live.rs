@@ -101,10 +101,19 @@ pub fn is_emulated() -> bool {
 ///
 /// When the variable is no number above 0.
 pub fn scaled(count: u32) -> u32 {
+    scaled_to(count, 1)
+}
+
+/// The same, but `least` at least.
+///
+/// # Panics
+///
+/// When the variable is no number above 0.
+pub fn scaled_to(count: u32, least: u32) -> u32 {
     let Ok(scale) = env::var(SCALE) else { return count };
     let scale: NonZero<u32> =
         scale.parse().unwrap_or_else(|_| panic!("{SCALE}={scale} is no number above 0"));
-    let fewer = (count / scale).max(1);
+    let fewer = (count / scale).max(least);
     let test = thread::current();
     let _ = writeln!(io::stderr(), "scaled: {}: {fewer} for {count}", test.name().unwrap_or("a live test"));
     fewer

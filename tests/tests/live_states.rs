@@ -10,7 +10,7 @@ use collector_tests::{
     compare,
     events::Event,
     findings::Findings,
-    live::live_or_skip,
+    live::{live_or_skip, scaled_to},
     stream_rules,
     truth::procfs::{self, Stat},
     wait::until,
@@ -166,7 +166,7 @@ fn arguments_that_another_thread_changes_meanwhile_are_those_that_the_program_go
     let images = Images::new(SUBJECT);
     let agent = Agent::start(&["--event", "exec"]);
     let mut findings = Findings::new();
-    for _ in 0..50 {
+    for _ in 0..scaled_to(50, 10) {
         let mut child = state(&["racing", images.path("subject").to_str().unwrap()]);
         child.ready();
         let got = procfs::strings(child.pid, "cmdline").unwrap();

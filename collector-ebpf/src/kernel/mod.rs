@@ -10,7 +10,7 @@ pub mod path;
 pub mod pieces;
 pub mod task;
 
-use core::{ffi::c_void, ptr};
+use core::{ffi::c_void, mem::MaybeUninit, ptr};
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str, bpf_probe_read_user};
 use collector_common::{ABSENT, Offsets};
@@ -39,12 +39,15 @@ impl Address {
     /// The value that stands `offset` bytes further; zero where it cannot be read or the field is absent.
     #[inline(always)]
     pub fn read<T: FromBytes>(self, offset: u32) -> T {
-        let mut value = T::new_zeroed();
-        if offset != ABSENT {
-            // SAFETY: the destination is a `T` of that size on the stack, and any bytes are a `T`.
-            unsafe { self.plus(offset).copy_to(ptr::from_mut(&mut value).cast(), size_of::<T>() as u32) };
+        if offset == ABSENT {
+            return T::new_zeroed();
         }
-        value
+        // Not zeroed: for more than a word the compiler calls a loop over its bytes.
+        let mut value = MaybeUninit::<T>::uninit();
+        // SAFETY: the destination is a `T` of that size on the stack, and any bytes are a `T`.
+        unsafe { self.plus(offset).copy_to(value.as_mut_ptr().cast(), size_of::<T>() as u32) };
+        // SAFETY: the helper has written each byte, zeros where it failed.
+        unsafe { value.assume_init() }
     }
 
     /// Follows the pointer that stands `offset` bytes further.

@@ -5,30 +5,31 @@ use core::ptr;
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
 use collector_common::{ARGS_SHORT, PATH_MAX, Piece};
 
-use super::{
-    Address,
-    path::{self, PATH_MASK},
-};
-use crate::maps::{ExecScratch, PIECES_BEGIN_MAX};
+use super::{Address, path};
+use crate::maps::{ExecScratch, PIECES_BEGIN_MAX, walk_of};
 
 /// Keeps the place where a piece begins inside `ExecScratch::pieces`, in the verifier's eyes too.
 const PIECES_MASK: u64 = PIECES_BEGIN_MAX as u64 - 1;
+/// And the length of a string that was copied, below what there was room for.
+const PATH_MASK: u64 = PATH_MAX as u64 - 1;
 
-/// Walks the `struct path` at `path` and appends it to the pieces.
+/// A piece of which there is nothing, and nothing known.
+const UNKNOWN: Piece = Piece { len: 0, full: Piece::UNKNOWN };
+
+/// Walks the `struct path` at `path`, in the walk at `place`, and appends it to the pieces.
 #[inline(always)]
-pub fn append_path(scratch: &mut ExecScratch, path: Address) -> Piece {
-    let whole = path::walk(scratch, path);
-    if scratch.path_begin == PATH_MAX as u64 {
+pub fn append_path(scratch: &mut ExecScratch, place: u32, path: Address) -> Piece {
+    let whole = path::walk(place, path);
+    let Some(walk) = walk_of(place) else { return UNKNOWN };
+    if walk.is_empty() {
         if !whole {
             // What is left in the slot from an exec before must not be sent.
-            return Piece { len: 0, full: Piece::UNKNOWN };
+            return UNKNOWN;
         }
-        path::prepend(scratch, Address(0), 0);
+        walk.prepend(Address(0), 0);
     }
-    let begin = scratch.path_begin & PATH_MASK;
-    let len = PATH_MAX as u64 - begin;
+    let (from, len) = walk.found();
     let to = scratch.used & PIECES_MASK;
-    let from = Address(ptr::from_ref(&scratch.path[begin as usize]) as u64);
     // SAFETY: a piece begins below `PIECES_BEGIN_MAX` and a path is at most `PATH_MAX` bytes, so it ends inside.
     unsafe { from.copy_to(ptr::from_mut(&mut scratch.pieces[to as usize]).cast(), len as u32) };
     scratch.used = to + len;
@@ -45,7 +46,7 @@ pub fn append_string(scratch: &mut ExecScratch, string: Address) -> Piece {
     let copied =
         unsafe { bpf_probe_read_kernel_str(destination.cast(), PATH_MAX as u32, string.0 as *const _) };
     if copied <= 0 {
-        return Piece { len: 0, full: Piece::UNKNOWN };
+        return UNKNOWN;
     }
     let len = (copied as u64 - 1) & PATH_MASK;
     scratch.used = to + len;

@@ -15,6 +15,11 @@ const SIGNAL_GROUP_EXIT: u32 = 0x4;
 /// `MINORBITS` of the kernel's device numbers.
 const MINOR_BITS: u32 = 20;
 
+/// What [`takes_over`] finds.
+const NOT_IT: u32 = 0;
+const IT: u32 = 1;
+const OUTSIDE: u32 = 2;
+
 /// The current task.
 #[inline(always)]
 pub fn current() -> Address {
@@ -189,16 +194,27 @@ fn reaper(task: Address, signal: Address) -> Address {
     let mut ancestor = task;
     for _ in 0..REAPER_DEPTH_MAX {
         ancestor = ancestor.follow(offset!(task_real_parent));
-        let (_, ancestor_namespace) = innermost(ancestor);
-        if ancestor.is_null() || ancestor_namespace != namespace {
-            break;
-        }
-        let subreaper = bit(ancestor.follow(offset!(task_signal)), offset!(signal_is_child_subreaper));
-        if subreaper && group_lives(ancestor) {
-            return ancestor;
+        match takes_over(ancestor.0, namespace.0) {
+            NOT_IT => {}
+            IT => return ancestor,
+            _ => break,
         }
     }
     init
+}
+
+/// Whether an ancestor in this PID namespace takes over children: [`NOT_IT`], [`IT`], or the namespace ends below it.
+/// Global, so that it is verified once and not at each step of the loop.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn takes_over(ancestor: u64, namespace: u64) -> u32 {
+    let ancestor = Address(ancestor);
+    let (_, ancestor_namespace) = innermost(ancestor);
+    if ancestor.is_null() || ancestor_namespace.0 != namespace {
+        return OUTSIDE;
+    }
+    let subreaper = bit(ancestor.follow(offset!(task_signal)), offset!(signal_is_child_subreaper));
+    if subreaper && group_lives(ancestor) { IT } else { NOT_IT }
 }
 
 /// A bit field that begins `offset` bits into the structure.

@@ -30,13 +30,14 @@ fn executed(context: &BtfTracePointContext, turn: Turn) -> i32 {
     }
     emit::seen(Kind::Exec);
     let header = emit::header(Kind::Exec, Fate::Told, size_of::<ExecRecord>());
-    let Some(scratch) = exec_scratch(turn.place(header.cpu.into())) else {
+    let place = turn.place(header.cpu.into());
+    let Some(scratch) = exec_scratch(place) else {
         warn!(context, "no room to put an exec together on CPU {}", header.cpu);
         emit::lost(Kind::Exec, Loss::ReserveFailed);
         return 0;
     };
     scratch.record.header = header;
-    fill(scratch, Address(context.arg(0)), Address(context.arg(2)));
+    fill(scratch, place, Address(context.arg(0)), Address(context.arg(2)));
     if !scratch.record.path.is_whole() {
         debug!(context, "path of an exec was cut at {} bytes", scratch.record.path.len);
     }
@@ -45,7 +46,7 @@ fn executed(context: &BtfTracePointContext, turn: Turn) -> i32 {
 }
 
 #[inline(always)]
-fn fill(scratch: &mut ExecScratch, process: Address, binprm: Address) {
+fn fill(scratch: &mut ExecScratch, place: u32, process: Address, binprm: Address) {
     let mm = process.follow(offset!(task_mm));
     let exe = mm.follow(offset!(mm_exe_file));
     scratch.record.header.cgroups = task::cgroups(process);
@@ -53,9 +54,9 @@ fn fill(scratch: &mut ExecScratch, process: Address, binprm: Address) {
     file::identity(exe, &mut scratch.record.exe);
 
     scratch.used = 0;
-    scratch.record.path = pieces::append_path(scratch, exe.plus(offset!(file_path)));
+    scratch.record.path = pieces::append_path(scratch, place, exe.plus(offset!(file_path)));
     let cwd = process.follow(offset!(task_fs)).plus(offset!(fs_pwd));
-    scratch.record.cwd = pieces::append_path(scratch, cwd);
+    scratch.record.cwd = pieces::append_path(scratch, place, cwd);
     scratch.record.script = script(scratch, binprm);
     let args = (mm.read(offset!(mm_arg_start)), mm.read(offset!(mm_arg_end)));
     scratch.record.args = pieces::append_user(scratch, args, ARGS_MAX as u32);

@@ -248,6 +248,7 @@ fn create_maps(options: &Options, btf: &Btf, offsets: &Offsets) -> Result<Ebpf, 
     let cpus = nr_cpus().map_err(|(file, source)| LoadError::Cpus { file, source })?;
     let cpus = u32::try_from(cpus).unwrap_or(u32::MAX);
     let standby = Standby::here();
+    let places = cpus.saturating_mul(standby.programs());
     let filters = filters::switches(&options.filter);
     let mut loader = EbpfLoader::new();
     for (map, entries) in filters::sizes(&options.filter) {
@@ -260,7 +261,8 @@ fn create_maps(options: &Options, btf: &Btf, offsets: &Offsets) -> Result<Ebpf, 
         .override_global("PROGRAMS_AT_A_HOOK", &standby.programs(), true)
         .override_global(aya_log::LEVEL, &options.kernel_log, true)
         .map_max_entries("RECORDS", options.ring_bytes)
-        .map_max_entries("EXECS", cpus.saturating_mul(standby.programs()))
+        .map_max_entries("EXECS", places)
+        .map_max_entries("WALKS", places)
         .map_max_entries("MARKS", standby.pages())
         .load(OBJECT)?)
 }

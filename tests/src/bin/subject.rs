@@ -33,6 +33,7 @@ use std::{
 };
 
 use rustix::{
+    event::{PollFd, PollFlags, poll},
     net::{
         AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, accept, bind, connect, getsockname,
         listen, recv, send, sendto, socket_with, sockopt::socket_cookie,
@@ -187,7 +188,12 @@ impl Connect {
             }
             return Ok(());
         }
-        connect(socket, &self.destination)
+        let result = connect(socket, &self.destination);
+        if result == Err(rustix::io::Errno::INPROGRESS) {
+            // To the end of it, or nothing could be said of how long it took.
+            poll(&mut [PollFd::new(socket, PollFlags::OUT)], None).unwrap();
+        }
+        result
     }
 
     fn socket(&self) -> OwnedFd {

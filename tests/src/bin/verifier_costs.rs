@@ -42,9 +42,11 @@ const LOG_LEN: usize = 16;
 const NAME: u64 = 48;
 const NAME_LEN: usize = 16;
 
-const LOG_SIZE: u32 = 4096;
-/// How far below the stack pointer the log lies: beyond what a function may use there without moving it.
-const BELOW_STACK: u64 = 8192;
+/// Linux 6.12 says a line of each call of a global function, whatever it was asked for, and refuses a program of which it
+/// cannot say all.
+const LOG_SIZE: u32 = 64 << 10;
+/// How far below the stack pointer the log begins: its end is beyond what a function may use there without moving it.
+const BELOW_STACK: u64 = 128 << 10;
 
 /// A load that a thread is in: its attributes, what stood there before, where its log goes, and its program.
 struct Load {

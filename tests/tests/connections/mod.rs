@@ -307,7 +307,7 @@ fn check_result(findings: &mut Findings, event: &Event, attempt: &Attempt) {
     findings.equal("error.code", &whose, event.at("error.code"), code.as_ref());
     let duration = event.number_at("event.duration").unwrap_or(0);
     findings.require("event.duration", duration > 0 && duration <= attempt.took_ns, || {
-        format!("{whose}: {duration} ns, and connect(2) took {}", attempt.took_ns)
+        format!("{whose}: {duration} ns, and it took {} to the end", attempt.took_ns)
     });
 }
 
