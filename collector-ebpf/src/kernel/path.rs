@@ -21,7 +21,7 @@ const NEXT: u32 = 0;
 const ROOT: u32 = 1;
 const STUCK: u32 = 2;
 
-/// A path while it is walked, from its end.
+/// A path while it is walked, from its end. In a map, where each step finds it, and where the verifier follows no value apart.
 #[repr(C)]
 pub struct Walk {
     dentry: u64,
