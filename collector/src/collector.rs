@@ -16,9 +16,10 @@ use tokio::sync::mpsc;
 use crate::{
     checksum::Algorithms,
     config::Config,
+    describe::Cgroups,
     digest::Digests,
     encode::Encoding,
-    enrich::{Enricher, cgroup::Cgroups},
+    enrich::Enricher,
     event::{Action, Agent, AgentKind, Event},
     filter::Filter,
     load::{self, LoadError, Loaded},

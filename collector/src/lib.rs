@@ -10,15 +10,19 @@ pub mod clock;
 pub mod config;
 pub mod decode;
 mod defaults;
+pub mod describe;
 pub mod digest;
 pub mod doctor;
 pub mod encode;
 pub mod enrich;
 pub mod errno;
 pub mod event;
+pub mod fact;
+#[cfg(test)]
+mod fake_proc;
 pub mod filter;
 pub mod inspect;
-pub mod known;
+mod interned;
 pub mod load;
 pub mod machine;
 #[doc(hidden)]
@@ -34,6 +38,7 @@ pub mod source;
 pub mod sys;
 mod syscall;
 pub mod text;
+pub mod track;
 pub mod wake;
 mod word;
 

@@ -3,8 +3,8 @@
 #![no_main]
 
 use collector::{
-    enrich::container::container_of,
     procfs::cgroup::{memberships, unified},
+    track::container::container_of,
 };
 use libfuzzer_sys::fuzz_target;
 
