@@ -19,6 +19,7 @@ pub mod known;
 pub mod load;
 pub mod machine;
 pub mod pipeline;
+pub mod printable;
 pub mod process;
 pub mod procfs;
 mod reload;

@@ -3,6 +3,7 @@
 mod compact;
 mod json;
 
+pub use self::compact::{CompactFormat, CompactOptions};
 use crate::event::Event;
 
 /// How a stream is written.
