@@ -37,7 +37,7 @@ impl Lineage {
     fn depth_above(&self, process: &Process) -> Option<usize> {
         let parent = process.parent.as_ref().and_then(|parent| parent.entity_id);
         let ancestors = process.ancestors.iter().flat_map(|ancestors| ancestors.iter());
-        let ids = parent.into_iter().chain(ancestors.filter_map(|ancestor| ancestor.entity_id));
+        let mut ids = parent.into_iter().chain(ancestors.filter_map(|ancestor| ancestor.entity_id));
         ids.find_map(|id| self.depths.get(&id).copied())
     }
 }
