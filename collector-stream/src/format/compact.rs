@@ -5,7 +5,7 @@ use std::{
     io::Write as _,
 };
 
-use crate::event::{Action, Agent, CountersOf, Endpoint, Event, Outcome, Process};
+use collector_event::{Action, Agent, CountersOf, Endpoint, Event, Outcome, Process};
 
 /// Where the time of day stands in RFC 3339, to the millisecond.
 const TIME_OF_DAY: std::ops::Range<usize> = 11..23;
@@ -63,7 +63,7 @@ fn action_colour(event: &Event) -> Colour {
         Action::Connect => Colour::Net,
         Action::ConnectResult if event.event.outcome == Some(Outcome::Success) => Colour::Good,
         Action::ConnectResult | Action::Loss => Colour::Bad,
-        Action::AgentStart | Action::AgentStop | Action::Checksums => Colour::Dim,
+        Action::AgentStart | Action::AgentStop | Action::Checksums | Action::Unknown => Colour::Dim,
     }
 }
 
@@ -91,6 +91,7 @@ fn fact(event: &Event) -> String {
         }
         Action::Exit => process.map(ending).unwrap_or_default(),
         Action::Connect | Action::ConnectResult => connection(event),
+        Action::Unknown => String::new(),
         Action::Checksums => {
             process.and_then(|process| process.executable.as_deref()).unwrap_or_default().to_owned()
         }
@@ -155,7 +156,7 @@ fn connection(event: &Event) -> String {
         }
         (Some(Outcome::Failure), Some(error), _) => format!("{ends}  {}", error.code),
         (Some(Outcome::Failure), None, _) => format!("{ends}  given up"),
-        (Some(Outcome::Success), _, None) | (None, _, _) => ends,
+        (Some(Outcome::Success), _, None) | (Some(Outcome::Unknown) | None, _, _) => ends,
     }
 }
 
@@ -189,7 +190,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{encode, started};
-    use crate::event::{
+    use collector_event::{
         Action, Agent, AgentKind, CountersOf, Event, Exit, Parent, Process, Shared, Timestamp,
     };
 
