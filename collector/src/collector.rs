@@ -15,7 +15,6 @@ use tokio::sync::mpsc;
 
 use crate::{
     config::Config,
-    encode::Encoding,
     enrich::{Enricher, cgroup::Cgroups, digest::Digests},
     event::{Action, Agent, AgentKind, Event},
     filter::Filter,
@@ -33,6 +32,7 @@ use crate::{
         replay::Replay,
         ring::Ring,
     },
+    stream::format::Encoding,
     sys::{give_memory_back, set_nice},
     wake::Waker,
 };

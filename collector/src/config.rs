@@ -10,7 +10,6 @@ use std::{
 use serde::Deserialize;
 
 use crate::{
-    encode::Format,
     enrich::{
         self, digest,
         redact::{Mode, Redactor},
@@ -18,7 +17,8 @@ use crate::{
     event::Action,
     filter::Filter,
     process::Limits,
-    sinks::Destination,
+    stream::format::Format,
+    stream::output::Destination,
 };
 
 /// The example file, in which every key is explained and has its default.

@@ -9,28 +9,27 @@ pub mod clock;
 pub mod config;
 pub mod decode;
 pub mod doctor;
-pub mod encode;
 pub mod enrich;
 pub mod errno;
-pub mod event;
 pub mod filter;
 pub mod inspect;
 pub mod known;
 pub mod load;
 pub mod machine;
 pub mod pipeline;
-pub mod printable;
 pub mod process;
 pub mod procfs;
 mod reload;
 pub mod signal;
-pub mod sinks;
 pub mod source;
 pub mod sys;
 mod syscall;
 pub mod text;
 pub mod wake;
 mod word;
+
+pub use collector_event as event;
+pub use collector_stream as stream;
 
 pub use self::{
     collector::{Builder, Collector, StartError, go_before_others},

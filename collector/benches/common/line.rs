@@ -16,7 +16,6 @@ use std::{
 use collector::{
     config::Config,
     decode::decode,
-    encode::{Encoding, Format, encode},
     enrich::{Enricher, digest::Digests},
     event::{Agent, AgentKind, Event, Host},
     machine::Machine,
@@ -26,6 +25,7 @@ use collector::{
     },
     procfs::Proc,
     source::{OwnedRecord, RecordSource},
+    stream::format::{Encoding, Format, encode},
     wake::Waker,
 };
 use collector_common::Counters;

@@ -9,7 +9,7 @@ use super::{
     check::{Check, Status},
     privileges,
 };
-use crate::printable::printable;
+use crate::stream::format::printable;
 
 /// `EX_UNAVAILABLE` and `EX_NOPERM` of `sysexits.h`.
 const UNAVAILABLE: u8 = 69;

@@ -64,7 +64,7 @@ impl Args {
 fn command_line(shown: &Strings) -> Arc<str> {
     // A NUL, the one thing that cannot be quoted, cannot be in an argument either.
     let quoter = Quoter::new().allow_nul(true);
-    let mut line = String::with_capacity(2 * shown.bytes());
+    let mut line = String::with_capacity(2 * shown.size());
     for argument in shown.iter() {
         if is_bare(argument) {
             line.push_str(argument);

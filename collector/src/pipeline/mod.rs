@@ -327,7 +327,8 @@ impl Pipeline {
             self.losses_queued += 1;
             let now = self.now_ns();
             let mut event = self.intake.enricher.own(Action::Loss, now);
-            event.loss = Some(Loss { reason, count, action });
+            event.loss =
+                Some(Loss { reason, count, action, output: None, first_sequence: None, last_sequence: None });
             self.intake.tally.made(Action::Loss);
             self.intake.queue.push_ready(event, now);
         }
@@ -339,8 +340,8 @@ impl Pipeline {
         if event.action() == Action::Loss {
             self.losses_queued -= 1;
         }
-        event.event.sequence = self.sequence;
-        event.event.id = EventId { run: self.run_id.clone(), sequence: self.sequence };
+        event.event.sequence = Some(self.sequence);
+        event.event.id = Some(EventId { run: self.run_id.clone(), sequence: self.sequence });
         if self.intake.options.live {
             event.capture.lag_ns = Some(boottime_ns().saturating_sub(time_ns));
         }

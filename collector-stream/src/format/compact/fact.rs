@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Write as _};
 
-use crate::event::{Action, Agent, CountersOf, Endpoint, Event, Outcome, Process};
+use collector_event::{Action, Agent, CountersOf, Endpoint, Event, Outcome, Process};
 
 /// Of an event of a process.
 pub(super) fn of_process(event: &Event, process: &Process) -> String {
@@ -11,7 +11,7 @@ pub(super) fn of_process(event: &Event, process: &Process) -> String {
         Action::Exit => ending(process),
         Action::Connect | Action::ConnectResult => format!("{}  {}", name(process), connection(event)),
         Action::Checksums => checksums(process),
-        Action::Loss | Action::AgentStart | Action::AgentStop => of_agent(event),
+        Action::Loss | Action::AgentStart | Action::AgentStop | Action::Unknown => of_agent(event),
     }
 }
 
@@ -38,7 +38,8 @@ pub(super) fn of_agent(event: &Event) -> String {
         | Action::Exit
         | Action::Connect
         | Action::ConnectResult
-        | Action::Checksums => String::new(),
+        | Action::Checksums
+        | Action::Unknown => String::new(),
     }
 }
 
@@ -144,7 +145,7 @@ fn connection(event: &Event) -> String {
         }
         (Some(Outcome::Failure), Some(error), _) => format!("{ends}  {}", error.code),
         (Some(Outcome::Failure), None, _) => format!("{ends}  given up"),
-        (Some(Outcome::Success), _, None) | (None, _, _) => ends,
+        (Some(Outcome::Success), _, None) | (Some(Outcome::Unknown) | None, _, _) => ends,
     }
 }
 
@@ -182,7 +183,7 @@ fn word(value: impl serde::Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Took, checksums, command, ending, of_agent, started};
-    use crate::event::{
+    use collector_event::{
         Action, Agent, AgentKind, CountersOf, Event, Exit, Hashes, Process, Shared, Strings, Timestamp,
     };
 

@@ -1,12 +1,9 @@
 //! Whole lines: columns, indentation, what is cut, and what no process can do to a terminal.
 
+use collector_event::{Action, EntityId, Event, Parent, Process, Shared, Timestamp, User};
 use jiff::tz::TimeZone;
 
 use super::{CompactFormat, CompactOptions, encode};
-use crate::{
-    event::{Action, Event, Parent, Process, Shared, Timestamp, User},
-    process::EntityId,
-};
 
 fn id(number: u32) -> EntityId {
     format!("{number:08x}-0000-8000-8000-000000000000").parse().unwrap()

@@ -1,53 +1,84 @@
-//! Ids of processes, of their images and of records, as they are written.
+//! Ids of processes, of their images and of events.
 
-use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
+use std::{borrow::Cow, error, fmt, str::FromStr, sync::Arc};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use uuid::Uuid;
 
-use crate::process::EntityId;
-
-/// `process.exec_id`: a process, and when its image was started.
+/// `process.entity_id`: the OCSF Common Process Identifier, one for the life of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EntityId(Uuid);
+
+/// `process.exec_id`: a process, and the start of its image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(not(feature = "construct"), non_exhaustive)]
 pub struct ExecId {
     /// The process.
     pub entity_id: EntityId,
-    /// When it called exec, or was forked, in nanoseconds since boot.
+    /// Its exec, or its fork where it has not called exec since, in nanoseconds since boot.
     pub begun_ns: u64,
 }
 
-/// `event.id`: a run of the agent, and the place of the record in its stream.
+/// `event.id`: a run of the agent, and the place of the event in its stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(not(feature = "construct"), non_exhaustive)]
 pub struct EventId {
     /// `<boot id>:<agent start, ns since boot>`
     pub run: Arc<str>,
-    /// [`Meta::sequence`](super::Meta::sequence)
+    /// [`Meta::sequence`](crate::Meta::sequence)
     pub sequence: u64,
 }
 
-/// An id does not have the form of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is no id of that kind")]
+/// A text does not have the form of the id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdError;
+
+impl fmt::Display for IdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the text does not have the form of this id")
+    }
+}
+
+impl error::Error for IdError {}
+
+impl From<Uuid> for EntityId {
+    fn from(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+}
+
+impl fmt::Display for EntityId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
+    }
+}
 
 impl fmt::Display for ExecId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.entity_id.fmt(f)?;
-        number(self.begun_ns, f)
+        write_number(self.begun_ns, f)
     }
 }
 
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.run)?;
-        number(self.sequence, f)
+        write_number(self.sequence, f)
     }
 }
 
-/// The last part. These ids are on every line, and a number by `{}` costs five times as much.
-fn number(number: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// Writes the last part of an id. These ids are on every line, and `{}` takes five times as long for a number.
+fn write_number(number: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str(":")?;
     f.write_str(itoa::Buffer::new().format(number))
+}
+
+impl FromStr for EntityId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        text.parse().map(Self).map_err(|_| IdError)
+    }
 }
 
 impl FromStr for ExecId {
@@ -55,10 +86,7 @@ impl FromStr for ExecId {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         let (entity_id, begun_ns) = text.split_once(':').ok_or(IdError)?;
-        Ok(Self {
-            entity_id: entity_id.parse().map_err(|_| IdError)?,
-            begun_ns: begun_ns.parse().map_err(|_| IdError)?,
-        })
+        Ok(Self { entity_id: entity_id.parse()?, begun_ns: begun_ns.parse().map_err(|_| IdError)? })
     }
 }
 
@@ -71,9 +99,9 @@ impl FromStr for EventId {
     }
 }
 
-/// Written and read as text.
-macro_rules! as_text {
-    ($($id:ident $pattern:literal $description:literal;)*) => {$(
+/// Ids that are written and read as text.
+macro_rules! text_ids {
+    ($($id:ident),*) => {$(
         impl Serialize for $id {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -85,24 +113,10 @@ macro_rules! as_text {
                 Cow::<str>::deserialize(deserializer)?.parse().map_err(de::Error::custom)
             }
         }
-
-        impl JsonSchema for $id {
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($id).into()
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "pattern": $pattern, "description": $description })
-            }
-        }
     )*};
 }
 
-as_text! {
-    EntityId r"^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$" "OCSF Common Process Identifier";
-    ExecId r"^[0-9a-f-]{36}:[0-9]+$" "<entity_id>:<ns since boot of the exec>";
-    EventId r"^[^:]*:[0-9]+:[0-9]+$" "<boot id>:<agent start, ns since boot>:<sequence>";
-}
+text_ids!(EntityId, ExecId, EventId);
 
 #[cfg(test)]
 mod tests {
@@ -110,7 +124,7 @@ mod tests {
 
     use serde::{Serialize, de::DeserializeOwned};
 
-    use super::{EntityId, EventId, ExecId, IdError};
+    use crate::{EntityId, EventId, ExecId, IdError};
 
     #[track_caller]
     fn check<I: FromStr<Err: Debug> + Serialize + DeserializeOwned + PartialEq + Debug>(text: &str) {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::{event::Process, process::EntityId};
+use collector_event::{EntityId, Process};
 
 /// Processes that are remembered. A shell script that runs 10,000 programs needs one: its own.
 const REMEMBERED: usize = 4096;
@@ -45,10 +45,7 @@ impl Lineage {
 #[cfg(test)]
 mod tests {
     use super::{Lineage, REMEMBERED};
-    use crate::{
-        event::{Ancestor, Parent, Process},
-        process::EntityId,
-    };
+    use collector_event::{Ancestor, EntityId, Parent, Process};
 
     fn id(number: u32) -> EntityId {
         format!("{number:08x}-0000-8000-8000-000000000000").parse().unwrap()

@@ -12,6 +12,7 @@ mod columns;
 mod fact;
 mod lineage;
 
+use collector_event::{Action, Event, Outcome, Process};
 use jiff::tz::TimeZone;
 
 use self::{
@@ -19,10 +20,7 @@ use self::{
     columns::{cut, push_padded, width},
     lineage::Lineage,
 };
-use crate::{
-    event::{Action, Event, Outcome, Process},
-    printable::printable,
-};
+use super::printable;
 
 /// Columns of the names of events and of users; more is cut.
 const EVENT: usize = 9;
@@ -181,7 +179,8 @@ fn action_name(action: Action) -> &'static str {
         | Action::Exit
         | Action::Connect
         | Action::Checksums
-        | Action::Loss => action.name(),
+        | Action::Loss
+        | Action::Unknown => action.name(),
     }
 }
 
@@ -195,7 +194,7 @@ fn action_colour(event: &Event) -> Colour {
         Action::Connect => Colour::Net,
         Action::ConnectResult if event.event.outcome == Some(Outcome::Success) => Colour::Good,
         Action::ConnectResult | Action::Loss => Colour::Bad,
-        Action::AgentStart | Action::AgentStop | Action::Checksums => Colour::Dim,
+        Action::AgentStart | Action::AgentStop | Action::Checksums | Action::Unknown => Colour::Dim,
     }
 }
 

@@ -2,18 +2,19 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ExecId, Shared, Strings, Timestamp};
-use crate::process::EntityId;
+use crate::{EntityId, ExecId, Shared, Strings, Timestamp};
 
-/// Declares a structure whose fields are all optional and left out where they are `None`.
+/// Declares structs whose fields are all optional and absent when they are `None`.
 macro_rules! optional_fields {
     ($($(#[$doc:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* })*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-        #[serde(deny_unknown_fields)]
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+        #[cfg_attr(not(feature = "construct"), non_exhaustive)]
         pub struct $name {
             $($(#[$field_meta])*
             #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -43,13 +44,13 @@ optional_fields! {
         comm: Arc<str>,
         /// Last part of the executable.
         name: Arc<str>,
-        /// Absolute path of the image that runs.
+        /// Absolute path of the running image.
         executable: Arc<str>,
         /// Identity of that file.
         exe: Shared<Exe>,
-        /// Path of the script, where an interpreter runs one.
+        /// Path of the script that the interpreter runs.
         script: Arc<str>,
-        /// argv exactly.
+        /// argv, exact.
         args: Strings,
         /// How many arguments there are.
         args_count: u64,
@@ -71,15 +72,15 @@ optional_fields! {
         real_group: Shared<Group>,
         /// Saved group.
         saved_group: Shared<Group>,
-        /// User for access to files, where it is not the effective one.
+        /// User for access to files, when it differs from the effective one.
         fs_user: Shared<User>,
-        /// Group for access to files, where it is not the effective one.
+        /// Group for access to files, when it differs from the effective one.
         fs_group: Shared<Group>,
         /// The thread that did it.
         thread: Thread,
-        /// Login that the audit subsystem ascribes it to.
+        /// Login of the audit subsystem.
         audit: Audit,
-        /// Namespaces it is in.
+        /// Its namespaces.
         namespaces: Shared<Namespaces>,
         /// Its cgroup.
         cgroup: Shared<Cgroup>,
@@ -93,11 +94,11 @@ optional_fields! {
         is_kernel: bool,
         /// A program that the kernel itself started.
         usermode_helper: bool,
-        /// Digests of the image that runs.
+        /// Digests of the running image.
         hash: Shared<Hashes>,
-        /// What the digests were made of.
+        /// Source of the digests.
         hash_source: HashSource,
-        /// The real parent when it happened.
+        /// The real parent at the event.
         parent: Shared<Parent>,
         /// Nearest first, from the parent up.
         ancestors: Shared<Vec<Shared<Ancestor>>>,
@@ -135,9 +136,9 @@ optional_fields! {
 
     /// `process.audit.*`
     pub struct Audit {
-        /// User that logged in.
+        /// The user who logged in.
         login_uid: u32,
-        /// Session that the login began.
+        /// The session of that login.
         session: u32,
     }
 
@@ -210,13 +211,13 @@ optional_fields! {
     /// `process.hash.*`: lower-case hex.
     pub struct Hashes {
         /// 32 digits.
-        #[schemars(regex(pattern = r"^[0-9a-f]{32}$"))]
+        #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[0-9a-f]{32}$")))]
         md5: String,
         /// 40 digits.
-        #[schemars(regex(pattern = r"^[0-9a-f]{40}$"))]
+        #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[0-9a-f]{40}$")))]
         sha1: String,
         /// 64 digits.
-        #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
+        #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[0-9a-f]{64}$")))]
         sha256: String,
     }
 
@@ -236,7 +237,7 @@ optional_fields! {
         uid: u32,
         /// Hard links.
         links: u32,
-        /// Has no name any more.
+        /// Its name was deleted.
         deleted: bool,
         /// Was made by `memfd_create(2)`.
         memfd: bool,
@@ -268,26 +269,28 @@ optional_fields! {
 
     /// `container.*`
     pub struct Container {
-        /// Id that the runtime gave it.
+        /// The runtime's id of it.
         id: Arc<str>,
-        /// The runtime, where the cgroup's name tells.
+        /// The runtime, from the name of the cgroup.
         runtime: Arc<str>,
     }
 }
 
 /// `process.thread.capabilities.*`: `CAP_…`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(not(feature = "construct"), non_exhaustive)]
 pub struct Capabilities {
     /// In force.
     pub effective: Vec<Cow<'static, str>>,
-    /// To be had.
+    /// Available to it.
     pub permitted: Vec<Cow<'static, str>>,
 }
 
 /// `process.tty.char_device.*`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(not(feature = "construct"), non_exhaustive)]
 pub struct CharDevice {
     /// Major number.
     pub major: u32,
@@ -296,21 +299,28 @@ pub struct CharDevice {
 }
 
 /// `process.session_leader.*`, `process.group_leader.*`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(not(feature = "construct"), non_exhaustive)]
 pub struct Leader {
     /// Thread-group id.
     pub pid: u32,
 }
 
 /// `process.hash_source`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(not(feature = "construct"), non_exhaustive)]
 pub enum HashSource {
     /// The running image, through /proc/PID/exe.
     Exe,
     /// The same file by its path, proved by device, inode and ctime.
     Path,
-    /// The image as it is mapped in memory, all of it.
+    /// The whole image, read from memory.
     Memory,
+    /// A source that this version does not know.
+    #[serde(other)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    Unknown,
 }

@@ -1,25 +1,23 @@
-//! JSON as `serde_json` writes it, to the byte, and cheaper for what an event is made of: names of fields, which need no
-//! escapes, and strings that have none. What is rare is left to `serde_json`.
+//! JSON as `serde_json` writes it, byte for byte, but cheaper for events: names of fields need no escapes, most strings have
+//! none, and the text of a shared part is made once. `serde_json` writes everything else.
 
 use std::fmt::{self, Display, Write as _};
 
+use collector_event::shared;
 use serde::{Serialize, Serializer, ser::Error as _};
 use serde_json::{Error, Result};
 
 use super::members::{Members, name};
 
-/// What the `RawValue` of `serde_json` calls itself: a structure whose one field is JSON already.
-const RAW_VALUE: &str = "$serde_json::private::RawValue";
-
 /// Appends a value to a line.
 pub(super) struct Writer<'l> {
     pub(super) line: &'l mut Vec<u8>,
-    /// Whether a string is JSON already.
-    pub(super) verbatim: bool,
+    /// Whether it copies a string as JSON, and writes nothing for none: it asks a shared part for its text.
+    verbatim: bool,
 }
 
 impl<'l> Writer<'l> {
-    /// At the end of this line.
+    /// Appends to this line.
     pub(super) fn append(line: &'l mut Vec<u8>) -> Self {
         Self { line, verbatim: false }
     }
@@ -34,16 +32,31 @@ impl<'l> Writer<'l> {
 
     fn open(self, open: u8, close: &'static [u8]) -> Members<'l> {
         self.line.push(open);
-        Members { line: self.line, any: false, verbatim: false, close }
+        Members { line: self.line, any: false, close }
     }
 
-    /// `{"variant":` before what the variant holds.
+    /// Writes a shared part: the text of it that was made before, or a new one that is kept for the next time.
+    fn shared(self, part: &(impl Serialize + ?Sized)) -> Result<()> {
+        let Self { line, .. } = self;
+        let begin = line.len();
+        shared::serialize_text(part, Writer { line, verbatim: true })?;
+        if line.len() > begin {
+            return Ok(());
+        }
+        part.serialize(Writer::append(line))?;
+        match line.get(begin..).map(str::from_utf8) {
+            Some(Ok(text)) => shared::keep_text(part, text.into(), Writer { line, verbatim: true }),
+            Some(Err(_)) | None => Ok(()),
+        }
+    }
+
+    /// Writes `{"variant":`, which stands before the content of the variant.
     fn variant(&mut self, variant: &str) {
         name(self.line, b"{\"", variant);
     }
 }
 
-/// Text at the end of a line, without what stands between where bytes are taken that may fail.
+/// `fmt::Write` over a `Vec`, without `io::Write`'s error path.
 struct Text<'l>(&'l mut Vec<u8>);
 
 impl fmt::Write for Text<'_> {
@@ -53,24 +66,24 @@ impl fmt::Write for Text<'_> {
     }
 }
 
-/// Whether JSON has the bytes of a string as they are.
+/// Whether JSON needs no escape in this string.
 fn is_plain(text: &[u8]) -> bool {
     let (words, rest) = text.as_chunks();
     let marks = words.iter().fold(0, |all, word| all | marks(*word));
     let marks = marks
         | match text.last_chunk() {
-            // Some of these are looked at a second time, which is less than one by one.
+            // It overlaps the last whole word, which is cheaper than byte by byte.
             Some(last) => self::marks(*last),
             None => rest.iter().fold(0, |all, &byte| all | self::marks([byte; WORD])),
         };
     marks == 0
 }
 
-/// Bytes that are looked at together.
+/// Bytes that are checked at once.
 const WORD: usize = 8;
 
-/// Not 0 where JSON escapes a byte of these. Eight subtractions at once: one that borrows has a mark, unless its byte had the
-/// highest bit itself; it may mark those behind it too, which makes no difference.
+/// Not 0 when JSON escapes one of these bytes. It does eight subtractions at once: a byte that borrows is marked, unless its
+/// highest bit was set. A borrow may mark the bytes behind it too, which does not change the answer.
 fn marks(word: [u8; WORD]) -> u64 {
     let each = |byte: u8| u64::from_ne_bytes([byte; WORD]);
     let word = u64::from_ne_bytes(word);
@@ -152,7 +165,7 @@ impl<'l> Serializer for Writer<'l> {
     }
 
     fn serialize_none(self) -> Result<()> {
-        self.serialize_unit()
+        if self.verbatim { Ok(()) } else { self.serialize_unit() }
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
@@ -171,8 +184,8 @@ impl<'l> Serializer for Writer<'l> {
         self.serialize_str(variant)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<()> {
-        value.serialize(self)
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<()> {
+        if name == shared::NAME { self.shared(value) } else { value.serialize(self) }
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -215,10 +228,7 @@ impl<'l> Serializer for Writer<'l> {
         Ok(self.open(b'{', b"}"))
     }
 
-    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Members<'l>> {
-        if name == RAW_VALUE {
-            return Ok(Members { line: self.line, any: false, verbatim: true, close: b"" });
-        }
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Members<'l>> {
         Ok(self.open(b'{', b"}"))
     }
 
@@ -238,9 +248,10 @@ impl<'l> Serializer for Writer<'l> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use collector_event::Shared;
     use proptest::{collection::vec, prelude::*};
     use serde::Serialize;
-    use serde_json::{json, value::to_raw_value};
+    use serde_json::json;
 
     use super::Writer;
 
@@ -272,13 +283,21 @@ mod tests {
         check(&[Any::Unit, Any::One(Some('"')), Any::Two(1, f64::NAN), Any::One(None)]);
         check(&Any::Fields { a: (), b: vec![true, false] });
         check(&named());
-        check(&[to_raw_value(&json!({"a": "b\n"})).unwrap(), to_raw_value(&1).unwrap()]);
         check(&format_args!("a {} b", "\"\t"));
         check(&format_args!("a {} b", 7));
     }
 
     fn named() -> BTreeMap<&'static str, (&'static str, Option<()>)> {
         BTreeMap::from([("x", ("y", None)), ("\u{7f}", ("\u{2028}", Some(())))])
+    }
+
+    #[test]
+    fn a_shared_part_is_written_from_its_text_the_second_time() {
+        let inner = Shared::from(vec!["a\"b".to_owned()]);
+        let shared = Shared::from(vec![inner.clone(), inner.clone()]);
+        for _ in 0..2 {
+            check(&(&shared, &inner, Some(&shared)));
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use crate::event::Timestamp;
+use collector_event::Timestamp;
 
 const NS_PER_SECOND: i64 = 1_000_000_000;
 /// Where the time of day stands in RFC 3339, to the millisecond.
@@ -58,7 +58,7 @@ mod tests {
     use jiff::tz::{TimeZone, offset};
 
     use super::{Clock, in_utc};
-    use crate::event::Timestamp;
+    use collector_event::Timestamp;
 
     #[test]
     fn times_are_those_of_the_zone_to_the_millisecond() {

@@ -1,4 +1,4 @@
-//! What is inside a list or an object, one after the other.
+//! The members of a list or an object, in order.
 
 use serde::{
     Serialize,
@@ -11,14 +11,12 @@ use serde_json::{Error, Result};
 
 use super::writer::Writer;
 
-/// The members of a list or an object that was begun.
+/// Writes the members of a list or an object whose opening bracket is written.
 pub(super) struct Members<'l> {
     pub(super) line: &'l mut Vec<u8>,
-    /// Whether there is one yet.
+    /// Whether a member was written.
     pub(super) any: bool,
-    /// Whether it is not an object in truth, but holds JSON.
-    pub(super) verbatim: bool,
-    /// What ends it.
+    /// The bracket that ends it.
     pub(super) close: &'static [u8],
 }
 
@@ -35,14 +33,12 @@ impl Members<'_> {
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, field: &'static str, value: &T) -> Result<()> {
-        if !self.verbatim {
-            if std::mem::replace(&mut self.any, true) {
-                name(self.line, b",\"", field);
-            } else {
-                name(self.line, b"\"", field);
-            }
+        if std::mem::replace(&mut self.any, true) {
+            name(self.line, b",\"", field);
+        } else {
+            name(self.line, b"\"", field);
         }
-        value.serialize(Writer { line: self.line, verbatim: self.verbatim })
+        value.serialize(Writer::append(self.line))
     }
 
     fn close(self) {
@@ -86,7 +82,7 @@ impl SerializeMap for Members<'_> {
         let begin = self.line.len();
         key.serialize(Writer::append(self.line))?;
         if self.line.get(begin) != Some(&b'"') {
-            return Err(Error::custom("the name of a member must be a string"));
+            return Err(Error::custom("the name of a member is not a string"));
         }
         self.line.push(b':');
         Ok(())
@@ -102,7 +98,7 @@ impl SerializeMap for Members<'_> {
     }
 }
 
-/// A name that is plain, as those of structures are. `open` is its quotation mark, and what parts it from what is before it.
+/// Writes a name that needs no escape, as names of fields do. `open` is its quotation mark, behind the comma if there is one.
 #[inline]
 pub(super) fn name(line: &mut Vec<u8>, open: &[u8], name: &str) {
     line.extend_from_slice(open);

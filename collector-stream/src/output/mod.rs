@@ -13,7 +13,7 @@ use std::{
 };
 
 pub use self::destination::{Destination, DestinationError};
-use crate::encode::{Encoding, Format};
+use crate::format::{Encoding, Format};
 
 /// Why a sink took nothing.
 #[derive(Debug, thiserror::Error)]

@@ -1,55 +1,106 @@
-//! Lists of strings without NUL, as the kernel keeps arguments and environments.
+//! Lists of strings, packed as the kernel packs arguments and environments.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, fmt, ops::Index, sync::Arc};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use memchr::memchr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::procfs::split_nul;
-
-/// Strings in order, in one piece of memory: an allocation for each of some ten arguments costs more than all else that is
+/// Strings without NUL, in order. Cloning is cheap.
+///
+/// All of them are in one piece of memory: an allocation for each of some ten arguments costs more than all else that is
 /// done with them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Strings {
-    /// Each ended by a NUL, so that no list is written in two ways.
+    /// Each string ends with a NUL, so that a list has one form only.
     text: Arc<str>,
 }
 
+/// Iterates over the strings of a [`Strings`].
+#[derive(Clone, Debug)]
+pub struct Iter<'s> {
+    rest: &'s str,
+}
+
+impl<'s> Iterator for Iter<'s> {
+    type Item = &'s str;
+
+    fn next(&mut self) -> Option<&'s str> {
+        let end = memchr(0, self.rest.as_bytes())?;
+        let string = self.rest.get(..end);
+        self.rest = self.rest.get(end + 1..).unwrap_or_default();
+        string
+    }
+}
+
 impl Strings {
-    /// From strings that each end in NUL. A last one without it counts too.
+    /// From strings that each end with a NUL; the last one may lack it.
     #[must_use]
     pub fn new(text: &str) -> Self {
         let is_ended = text.is_empty() || text.ends_with('\0');
         Self { text: if is_ended { text.into() } else { [text, "\0"].concat().into() } }
     }
 
-    /// Each of them.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        // Each end is a NUL, which no other character has within it.
-        split_nul(self.text.as_bytes()).scan(0, |begin, string| {
-            let end = *begin + string.len();
-            let string = self.text.get(*begin..end);
-            *begin = end + 1;
-            string
-        })
+    /// The strings, in order.
+    #[must_use]
+    pub fn iter(&self) -> Iter<'_> {
+        Iter { rest: &self.text }
     }
 
-    /// How many there are.
+    /// The string at this index. It counts from the first one.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<&str> {
+        self.iter().nth(index)
+    }
+
+    /// How many strings there are. It counts them.
     #[must_use]
     pub fn len(&self) -> usize {
-        split_nul(self.text.as_bytes()).count()
+        self.iter().count()
     }
 
-    /// How many bytes they are, with a NUL for each.
+    /// The size in bytes, with a NUL for each string.
     #[must_use]
-    pub fn bytes(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.text.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no strings.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
+    }
+}
+
+impl<'s> IntoIterator for &'s Strings {
+    type IntoIter = Iter<'s>;
+    type Item = &'s str;
+
+    fn into_iter(self) -> Iter<'s> {
+        self.iter()
+    }
+}
+
+impl Index<usize> for Strings {
+    type Output = str;
+
+    #[expect(
+        clippy::expect_used,
+        clippy::missing_panics_doc,
+        reason = "indexing panics, as it does for slices"
+    )]
+    fn index(&self, index: usize) -> &str {
+        self.get(index).expect("an index below the number of strings")
+    }
+}
+
+impl<S: AsRef<str>> FromIterator<S> for Strings {
+    /// A NUL within a string ends it there.
+    fn from_iter<I: IntoIterator<Item = S>>(strings: I) -> Self {
+        let mut text = String::new();
+        for string in strings {
+            text.extend([string.as_ref(), "\0"]);
+        }
+        Self { text: text.into() }
     }
 }
 
@@ -70,29 +121,11 @@ impl<'de> Deserialize<'de> for Strings {
         let mut text = String::new();
         for string in Vec::<Cow<'de, str>>::deserialize(deserializer)? {
             if string.contains('\0') {
-                return Err(D::Error::custom("a NUL in an argument or a variable"));
+                return Err(D::Error::custom("an argument or a variable holds a NUL"));
             }
             text.extend([&string, "\0"]);
         }
         Ok(Self::new(&text))
-    }
-}
-
-impl JsonSchema for Strings {
-    fn inline_schema() -> bool {
-        Vec::<String>::inline_schema()
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Vec::<String>::schema_name()
-    }
-
-    fn schema_id() -> Cow<'static, str> {
-        Vec::<String>::schema_id()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Vec::<String>::json_schema(generator)
     }
 }
 
@@ -113,6 +146,12 @@ mod tests {
         }
         assert_eq!(Strings::new("a\0b"), Strings::new("a\0b\0"));
         assert_ne!(Strings::new(""), Strings::new("\0"));
+    }
+
+    #[test]
+    fn a_string_is_found_by_its_index() {
+        let strings: Strings = ["a", "", "b"].into_iter().collect();
+        assert_eq!((&strings[0], &strings[1], strings.get(2), strings.get(3)), ("a", "", Some("b"), None));
     }
 
     #[test]
