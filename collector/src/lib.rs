@@ -5,9 +5,12 @@
 
 mod collector;
 
+pub mod checksum;
 pub mod clock;
 pub mod config;
 pub mod decode;
+mod defaults;
+pub mod digest;
 pub mod doctor;
 pub mod enrich;
 pub mod errno;
@@ -16,9 +19,12 @@ pub mod inspect;
 pub mod known;
 pub mod load;
 pub mod machine;
+#[doc(hidden)]
+pub mod options;
 pub mod pipeline;
 pub mod process;
 pub mod procfs;
+pub mod redact;
 mod reload;
 pub mod signal;
 pub mod source;

@@ -128,7 +128,7 @@ mod tests {
         fn words_like_secrets_are_found_as_name_by_name(
             words in vec("(MY|x)?[_-]?(API|APIKEY|KEYS?|PASS|PASSWORD|AUTH|TOKE|TOKEN)?[_-]?(KEY|id)?", 1..20),
         ) {
-            let names = crate::config::Redaction::default().names;
+            let names = super::super::SECRET.map(str::to_owned);
             check(&names, words.iter().map(String::as_bytes));
         }
     }

@@ -34,32 +34,13 @@ use self::{
     sighting::Key,
 };
 use crate::{
+    checksum::Algorithms,
+    defaults,
     event::{HashSource, Hashes, Shared},
     known::Reason,
     procfs::Proc,
-    reload::Changes,
     wake::Waker,
 };
-
-/// Which digests are computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is the algorithm of its name")]
-pub struct Algorithms {
-    pub md5: bool,
-    pub sha1: bool,
-    pub sha256: bool,
-}
-
-impl Algorithms {
-    /// All of them.
-    pub const ALL: Self = Self { md5: true, sha1: true, sha256: true };
-
-    /// Whether there is nothing to compute.
-    #[must_use]
-    pub fn is_none(self) -> bool {
-        !(self.md5 || self.sha1 || self.sha256)
-    }
-}
 
 /// What is wanted of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +55,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { algorithms: Algorithms::ALL, max_size: 512 << 20, wait: Duration::from_millis(100) }
+        Self {
+            algorithms: Algorithms::ALL,
+            max_size: defaults::DIGEST_MAX_BYTES,
+            wait: Duration::from_millis(defaults::DIGEST_WAIT_MS),
+        }
     }
 }
 
@@ -89,7 +74,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { limits: Limits::default(), cache_entries: 16_384 }
+        Self { limits: Limits::default(), cache_entries: defaults::DIGEST_CACHE_ENTRIES }
     }
 }
 
@@ -136,7 +121,6 @@ pub fn compute(
 /// The files whose digests are known or on their way.
 pub struct Digests {
     limits: Limits,
-    changes: Option<Changes>,
     proc: Arc<Proc>,
     waker: Waker,
     /// Started with the first digest that is wanted.
@@ -173,7 +157,6 @@ impl Digests {
     pub fn new(options: Options, proc: &Arc<Proc>, waker: &Waker) -> Self {
         Self {
             limits: options.limits,
-            changes: None,
             proc: proc.clone(),
             waker: waker.clone(),
             pool: None,
@@ -184,9 +167,9 @@ impl Digests {
         }
     }
 
-    /// Takes over from now on what is wanted, of files that are known as well.
-    pub(crate) fn follow(&mut self, changes: Changes) {
-        self.changes = Some(changes);
+    /// Changes what every later [`Digests::of`] computes, also for files whose digests are cached.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
     }
 
     /// How long an event waits for a new digest.
@@ -200,7 +183,7 @@ impl Digests {
     /// where another one is asked about as well.
     pub fn of(&mut self, sighting: &Sighting, now: Instant, candidate: Candidate, lives: bool) -> Answer {
         let limits = self.limits;
-        if limits.algorithms.is_none() {
+        if limits.algorithms.is_empty() {
             return Answer::Known(State::Failed(Reason::Disabled));
         }
         if sighting.file.size > limits.max_size {
@@ -240,7 +223,6 @@ impl Digests {
 
     /// Takes what the pool has finished, and names the computations that have come to their end.
     pub fn collect(&mut self, now: Instant) -> Vec<u64> {
-        self.limits = self.changes.as_ref().and_then(Changes::take).unwrap_or(self.limits);
         let finished: Vec<_> = self.pool.iter().flat_map(Pool::finished).collect();
         let mut ended = Vec::new();
         for (key, tgid, result) in finished {

@@ -11,7 +11,7 @@ use collector_common::FileIdentity;
 
 use super::{HashError, Witness, digest};
 use crate::{
-    enrich::digest::{Limits, Sighting},
+    digest::{Limits, Sighting},
     event::Timestamp,
 };
 

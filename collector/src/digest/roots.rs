@@ -94,7 +94,7 @@ mod tests {
 
     use super::Namespaces;
     use crate::{
-        enrich::digest::Candidate,
+        digest::Candidate,
         procfs::{Namespace, Proc, StartTicks},
     };
 

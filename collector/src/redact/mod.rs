@@ -20,6 +20,27 @@ use crate::procfs::split_nul;
 /// What stands in the place of a value.
 pub const REDACTED: &str = "[redacted]";
 
+/// Names of secrets, unless the configuration lists others.
+pub const SECRET: [&str; 13] = [
+    "*PASSWORD*",
+    "*PASSWD*",
+    "*PASSPHRASE*",
+    "*SECRET*",
+    "*TOKEN*",
+    "*CREDENTIAL*",
+    "*AUTHORIZATION*",
+    "*COOKIE*",
+    "*APIKEY*",
+    "*_KEY",
+    "*_KEY_*",
+    "KEY",
+    "KEY_*",
+];
+
+/// Names of variables that [`Mode::Allow`] shows, unless the configuration lists others.
+pub const HARMLESS: [&str; 10] =
+    ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "PWD", "LANG", "LC_*", "TERM", "TZ"];
+
 /// Whose values are hidden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -169,12 +190,10 @@ fn without_dashes(name: &[u8]) -> &[u8] {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Mode, Redactor};
-    use crate::config::Redaction;
+    use super::{HARMLESS, Mode, Redactor, SECRET};
 
     fn redactor(mode: Mode) -> Redactor {
-        let Redaction { names, allow, .. } = Redaction::default();
-        Redactor::new(mode, &names, &allow)
+        Redactor::new(mode, &SECRET.map(str::to_owned), &HARMLESS.map(str::to_owned))
     }
 
     #[track_caller]
