@@ -2,8 +2,8 @@
 //! people it is one line that no terminal takes for a command.
 
 use collector::{
-    encode::{Encoding, Format, encode},
     event::Event,
+    stream::format::{Encoding, Format, encode},
 };
 use proptest::{collection::vec, prelude::*};
 

@@ -65,7 +65,9 @@ fn rows() -> Vec<(u32, Vec<String>)> {
 #[test]
 fn every_row_has_tests_and_each_of_them_exists() {
     let mut exist = BTreeSet::new();
-    for directory in ["tests/tests", "tests/src", "collector/src"] {
+    for directory in
+        ["tests/tests", "tests/src", "collector/src", "collector-event/src", "collector-stream/src"]
+    {
         tests_below(&workspace().join(directory), &mut exist);
     }
     let rows = rows();
