@@ -1,6 +1,6 @@
-//! What the process may do.
+//! Which capabilities the agent needs and has.
 
-use procfs::process::Process;
+use rustix::thread::capabilities;
 
 /// A capability that the agent needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Capability {
 /// `include/uapi/linux/capability.h`
 const SYS_ADMIN: u32 = 21;
 
-/// What is needed. The first three stand for parts of `CAP_SYS_ADMIN` since Linux 5.8, which covers them.
+/// The required capabilities. `CAP_SYS_ADMIN` includes the first two, which are separate since Linux 5.8.
 const REQUIRED: [Capability; 5] = [
     Capability { bit: 39, name: "CAP_BPF", why: "programs and maps cannot be created" },
     Capability { bit: 38, name: "CAP_PERFMON", why: "tracing programs cannot be loaded" },
@@ -36,14 +36,13 @@ const REQUIRED: [Capability; 5] = [
     Capability { bit: 2, name: "CAP_DAC_READ_SEARCH", why: "images cannot be read for their digests" },
 ];
 
-/// The capabilities that the process lacks; all of them where /proc does not tell.
+/// The capabilities that the calling thread lacks, by capget(2): it needs no /proc.
 #[must_use]
 pub fn missing_capabilities() -> Vec<Capability> {
-    let effective = Process::myself().and_then(|process| process.status()).map_or(0, |status| status.capeff);
-    missing_from(effective)
+    missing_from(capabilities(None).map_or(0, |sets| sets.effective.bits()))
 }
 
-/// Those that a set of effective capabilities, as proc(5) tells it in `CapEff`, lacks.
+/// The required capabilities that a set lacks: a bit for each, as in `CapEff` of proc(5).
 pub(crate) fn missing_from(effective: u64) -> Vec<Capability> {
     let has = |bit: u32| effective & (1 << bit) != 0;
     let covered = |bit: u32| has(bit) || (bit >= 38 && has(SYS_ADMIN));
@@ -52,16 +51,24 @@ pub(crate) fn missing_from(effective: u64) -> Vec<Capability> {
 
 #[cfg(test)]
 mod tests {
-    use super::{SYS_ADMIN, missing_from};
+    use procfs::process::Process;
+
+    use super::{SYS_ADMIN, missing_capabilities, missing_from};
 
     #[test]
-    fn an_old_root_without_cap_bpf_is_enough_with_cap_sys_admin() {
+    fn cap_sys_admin_includes_cap_bpf_and_cap_perfmon() {
         let old_root = (1 << SYS_ADMIN) | (1 << 12) | (1 << 19) | (1 << 2);
         assert!(missing_from(old_root).is_empty());
     }
 
     #[test]
-    fn nothing_held_is_everything_missing() {
+    fn an_empty_set_lacks_all_required_capabilities() {
         assert_eq!(missing_from(0).len(), 5);
+    }
+
+    #[test]
+    fn the_set_is_the_one_that_proc_shows() {
+        let status = Process::myself().and_then(|process| process.status()).unwrap();
+        assert_eq!(missing_capabilities(), missing_from(status.capeff));
     }
 }
