@@ -141,7 +141,7 @@ impl<R: Read> Entries<R> {
         let first = loop {
             match self.input.read(&mut len) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => break read.map_err(failed)?,
+                read => break read.map_err(|error| failed(&error))?,
             }
         };
         if first == 0 {
@@ -179,13 +179,13 @@ impl<R: Read> Entries<R> {
     }
 
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), DamageCause> {
-        self.input.read_exact(bytes).map_err(failed)?;
+        self.input.read_exact(bytes).map_err(|error| failed(&error))?;
         self.offset += u64::try_from(bytes.len()).unwrap_or(0);
         Ok(())
     }
 }
 
-fn failed(error: io::Error) -> DamageCause {
+fn failed(error: &io::Error) -> DamageCause {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => DamageCause::CutShort,
         _ => DamageCause::Io { reason: error.to_string() },
