@@ -11,11 +11,11 @@ use anyhow::Context as _;
 use collector::{
     Collector,
     config::Config,
-    encode::Encoding,
     event::Action,
     pipeline::outlet::Lines,
-    sinks::{Sink, SinkError},
     source::Outcome,
+    stream::format::Encoding,
+    stream::output::{Sink, SinkError},
 };
 
 use crate::signals::{self, Reload};

@@ -11,7 +11,6 @@ pub mod cgroup;
 mod community_id;
 mod connection;
 pub mod container;
-pub mod digest;
 mod exit;
 #[cfg(test)]
 mod faults;
@@ -21,7 +20,6 @@ mod membership;
 mod names;
 mod parts;
 mod process;
-pub mod redact;
 pub mod user;
 
 use std::{collections::BTreeSet, rc::Rc, sync::Arc, time::Instant};
@@ -31,28 +29,25 @@ use collector_common::{ExecRecord, Fate, NamespaceIds, RecordHeader, TaskIdentit
 pub use self::census::Census;
 use self::{
     cgroup::Cgroups,
-    digest::{Candidate, Sighting},
     image::{Env, Image},
     membership::Membership,
     names::Names,
     parts::{Interned, Parts},
     process::{Fields, Process, Shown},
-    redact::Redactor,
 };
 use crate::{
     clock::WallClock,
     decode::{Exec, Record},
+    digest::{Candidate, Sighting},
     event::{self, Action, Event, ExecId, Shared},
     filter::Filter,
     known::{Known, Reason},
     machine::Machine,
     process::{KernelTimeNs, Limits, ProcessKey, Table, TableCounters, entity_id},
     procfs::{Proc, ProcessDir, ReadError},
+    redact::Redactor,
     text::until_nul,
 };
-
-/// How far ancestors are followed, unless told otherwise.
-pub const ANCESTORS_MAX: usize = 64;
 
 /// What is made of the processes.
 #[derive(Clone, Debug)]

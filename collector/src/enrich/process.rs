@@ -18,9 +18,9 @@ use super::{
     parts::Parts,
 };
 use crate::{
-    event::{self, Capture, ExecId, Shared, Strings, Timestamp},
+    event::{self, Capture, EntityId, ExecId, Shared, Strings, Timestamp},
     known::{Known, Origin, Reason},
-    process::{EntityId, ProcessKey},
+    process::ProcessKey,
     procfs::Namespace,
     text::{Text, until_nul},
 };

@@ -2,7 +2,11 @@
 
 use std::{error::Error, io};
 
-use super::{btf::BtfError, privilege::Capability, vmlinux::VMLINUX};
+use super::{
+    btf::BtfError,
+    privilege::{Capability, advice},
+    vmlinux::VMLINUX,
+};
 
 /// The cause of a [`LoadError`], from the library that loads the programs. Its type is not part of this crate's API.
 pub type LoadCause = Box<dyn Error + Send + Sync>;
@@ -15,7 +19,7 @@ pub enum LoadError {
     #[error("this binary was built without its kernel programs; build it with: cargo xtask build")]
     NoObject,
     /// The process may not load programs.
-    #[error("not privileged: no {}; run it as root: sudo collector …", names(.missing))]
+    #[error("not privileged: the process lacks {}; {}", names(.missing), advice(.missing))]
     NotPrivileged {
         /// The capabilities that it lacks.
         missing: Vec<Capability>,

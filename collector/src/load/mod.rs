@@ -20,6 +20,7 @@ mod wire;
 
 #[cfg(test)]
 pub(crate) use self::privilege::missing_from;
+pub(crate) use self::privilege::{advice_to, effective_capabilities};
 pub use self::{
     cgroup_mount::{CgroupMount, find_cgroup2},
     error::{LoadCause, LoadError},

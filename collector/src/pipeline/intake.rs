@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     decode::decode,
-    enrich::{Draft, Enricher, digest::Digests},
+    digest::Digests,
+    enrich::{Draft, Enricher},
     event::{Action, LossReason},
 };
 
