@@ -20,6 +20,7 @@ use crate::{
     enrich::{Enricher, cgroup::Cgroups},
     event::{Action, Agent, AgentKind, Event},
     filter::Filter,
+    linux::{give_memory_back, set_nice},
     load::{self, LoadError, Loaded},
     machine::Machine,
     options,
@@ -36,8 +37,7 @@ use crate::{
         ring::Ring,
     },
     stream::format::Encoding,
-    sys::{give_memory_back, set_nice},
-    wake::Waker,
+    wake_event::WakeEvent,
 };
 
 /// Events in the channel between the agent's thread and whoever takes them. What waits beyond them is in the queue.
@@ -246,7 +246,7 @@ impl Prepared {
         items: mpsc::Receiver<T>,
     ) -> Result<Collector<T>, StartError> {
         let Self { config, source, machine, proc, agent, progress, live } = self;
-        let waker = Waker::new().map_err(|errno| StartError::Thread(errno.into()))?;
+        let waker = WakeEvent::new().map_err(|errno| StartError::Thread(errno.into()))?;
         let stopper = Stopper::new(waker.clone());
         let asked = stopper.clone();
         let commands = Commands::new(waker.clone());

@@ -16,8 +16,8 @@ use std::{
 use super::{Algorithms, hash, sighting::Sighting};
 use crate::{
     event::Hashes,
+    file_calls::pread,
     procfs::{ProcFile, ProcessDir, mapping::MappedPart, mapping::unchanged_parts},
-    syscall::pread,
 };
 
 /// Most bytes of smaps that are read: some 700 for each mapping.

@@ -46,7 +46,7 @@ impl Object {
         if OBJECT.is_empty() {
             return Err(LoadError::NoObject);
         }
-        let vmlinux = read_vmlinux()?;
+        let vmlinux = read_vmlinux().map_err(LoadError::NoBtf)?;
         let ResolvedOffsets { offsets, degraded } = offsets::find(&vmlinux)?;
         let btf = Btf::parse(&vmlinux, Endianness::default()).map_err(LoadError::unloadable_btf)?;
         let mut ebpf = create_maps(options, backups, &btf, &offsets)?;

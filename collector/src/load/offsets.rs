@@ -8,7 +8,7 @@ use super::{btf::Types, error::LoadError, part::Degraded, vmlinux::read_vmlinux}
 /// The features that this kernel's types lack fields for; an error if the agent cannot do without them. Takes no
 /// privilege.
 pub fn lacking_fields() -> Result<Vec<Degraded>, LoadError> {
-    find(&read_vmlinux()?).map(|found| found.degraded)
+    find(&read_vmlinux().map_err(LoadError::NoBtf)?).map(|found| found.degraded)
 }
 
 /// The offsets of the running kernel.

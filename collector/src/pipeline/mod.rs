@@ -36,7 +36,7 @@ use crate::{
     event::{Action, Agent, Event, EventId, Loss, LossReason},
     process::TableCounters,
     source::{Outcome, OwnedRecord, RecordSource},
-    wake::Waker,
+    wake_event::WakeEvent,
 };
 
 /// Records that are read before anything else is looked after.
@@ -82,13 +82,13 @@ struct Read {
 #[derive(Clone, Debug)]
 pub struct Stopper {
     stop: Arc<AtomicBool>,
-    waker: Waker,
+    waker: WakeEvent,
 }
 
 impl Stopper {
     /// For a pipeline that waits with this bell.
     #[must_use]
-    pub fn new(waker: Waker) -> Self {
+    pub fn new(waker: WakeEvent) -> Self {
         Self { stop: Arc::new(AtomicBool::new(false)), waker }
     }
 

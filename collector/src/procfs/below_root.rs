@@ -18,7 +18,7 @@ use rustix::path::DecInt;
 
 use super::error::ReadError;
 use super::process_dir::ProcessDir;
-use crate::syscall::{fstat, fstatfs, openat, openat2};
+use crate::file_calls::{fstat, fstatfs, openat, openat2};
 
 /// `openat2` returns `EAGAIN` if something is renamed or mounted while it resolves `..`. A container can do that all
 /// the time.

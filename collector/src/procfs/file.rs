@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, retry_on_intr};
 
-use crate::syscall::read;
+use crate::file_calls::read;
 
 /// Room for the first read into an empty buffer. Most files of `/proc/<tgid>` fit, and seq files return a page at a
 /// time.

@@ -9,8 +9,8 @@ use super::error::ReadError;
 use super::file::ProcLink;
 use super::link::{strip_deleted, without_deleted};
 use super::process_dir::ProcessDir;
-use crate::sys::path_of;
-use crate::syscall::{fstat, fstatfs, openat, statat};
+use crate::file_calls::{fstat, fstatfs, openat, statat};
+use crate::linux::path_of;
 
 /// The image that a process runs: its path and its identity, which belong together.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use ::procfs::{
 use rustix::fs::{Mode, OFlags};
 
 use super::{error::ReadError, process_dir::ProcessDir};
-use crate::syscall::openat;
+use crate::file_calls::openat;
 
 /// A part of a file that is mapped into the memory of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::error::ReadError;
 use super::file::{Namespace, ProcFile, ProcLink, Read, fill};
 use super::link::namespace_inode;
 use super::stat::{StartTicks, Stat};
-use crate::syscall::{openat, read, readlinkat_raw};
+use crate::file_calls::{openat, read, readlinkat_raw};
 
 /// Longest `stat` line: 50 numbers of up to 20 digits with a space each, a comm of at most 64 bytes, and some room.
 const STAT_LEN: usize = 2048;

@@ -10,7 +10,7 @@ use rustix::path::DecInt;
 use super::error::{OpenProcError, ReadError};
 use super::process_dir::ProcessDir;
 use super::stat::StartTicks;
-use crate::syscall::openat;
+use crate::file_calls::openat;
 
 /// A proc file system: the live one, or a directory that looks like it.
 ///
