@@ -11,11 +11,11 @@ use serde::Deserialize;
 use crate::{
     checksum::Algorithms,
     defaults,
-    encode::Format,
     event::Action,
     filter::Filter,
     redact::{self, Mode},
-    sinks::Destination,
+    stream::format::Format,
+    stream::output::Destination,
 };
 
 /// The example file, in which every key is explained and has its default.

@@ -147,13 +147,6 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
     }
 }
 
-/// The kind in the header of bytes that [`decode`] rejected, so that the loss is counted by action.
-#[must_use]
-pub fn kind_of_broken(bytes: &[u8]) -> Option<Kind> {
-    let (header, _) = prefix::<RecordHeader>(bytes).ok()?;
-    Kind::from_wire(header.kind)
-}
-
 fn prefix<T: FromBytes + KnownLayout + Immutable>(bytes: &[u8]) -> Result<(&T, &[u8]), DecodeError> {
     T::ref_from_prefix(bytes).map_err(|_| DecodeError::Short { have: bytes.len(), need: size_of::<T>() })
 }

@@ -136,7 +136,7 @@ impl Enricher {
 
     /// Whether a record with this header becomes an event. The table learns from it in any case.
     fn emits(&self, action: Action, header: &RecordHeader) -> bool {
-        self.wants(action) && Fate::from_wire(header.fate) == Fate::Told
+        self.wants(action) && Fate::from_wire(header.fate) == Fate::Reported
     }
 
     fn fork(&mut self, fork: &TaskRecord) -> Option<Draft> {

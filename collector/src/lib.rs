@@ -13,16 +13,16 @@ mod defaults;
 pub mod describe;
 pub mod digest;
 pub mod doctor;
-pub mod encode;
 pub mod enrich;
 pub mod errno;
-pub mod event;
 pub mod fact;
 #[cfg(test)]
 mod fake_proc;
+mod file_calls;
 pub mod filter;
 pub mod inspect;
 mod interned;
+pub mod linux;
 pub mod load;
 pub mod machine;
 #[doc(hidden)]
@@ -33,14 +33,14 @@ pub mod procfs;
 pub mod redact;
 mod reload;
 pub mod signal;
-pub mod sinks;
 pub mod source;
-pub mod sys;
-mod syscall;
 pub mod text;
 pub mod track;
-pub mod wake;
+pub mod wake_event;
 mod word;
+
+pub use collector_event as event;
+pub use collector_stream as stream;
 
 pub use self::{
     collector::{Builder, Collector, StartError, go_before_others},

@@ -1,12 +1,12 @@
 //! What the fuzzers share: the checks of an event, whatever made it.
 
-#[path = "../../tests/tests/common/any.rs"]
+#[path = "../../tests/tests/offline/common/any.rs"]
 mod any;
 pub mod tape;
 
 use collector::{
-    encode::{Encoding, Format, encode},
     event::Event,
+    stream::format::{Encoding, Format, encode},
 };
 
 /// An event that these bytes choose.

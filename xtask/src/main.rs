@@ -82,6 +82,8 @@ enum Command {
     Vm(vm::Options),
     /// Check what can be checked without running the agent: format, lints, docs, tidiness, licences.
     Ci,
+    /// Check the rules of this tree: no circles among the files of a crate, the order of the rooms, file headers.
+    Tidy,
     /// Build every fuzzer, and run one or each of them from recorded seeds.
     ///
     /// Stable Rust is enough. An input that breaks something is kept below target/fuzz-found.
@@ -106,6 +108,7 @@ fn main() -> ExitCode {
         Command::Test { args } => test::all(&args),
         Command::Vm(options) => vm::run(&options),
         Command::Ci => ci::checks(),
+        Command::Tidy => tidy::check_sources(),
         Command::Fuzz { seconds, target } => fuzz::run(target.as_deref(), seconds),
         Command::Bench(bench) => bench::measure(&bench),
     };

@@ -1,7 +1,12 @@
 //! The rules of this tree that no compiler checks: how files begin and how long they are, what is left
 //! unfinished, where `unsafe` may be and how it is explained, and the licences of what we depend on.
 
+mod accepted;
+mod arrows;
+mod circles;
 mod licences;
+mod modules;
+mod rooms;
 mod rules;
 mod source;
 mod unsafe_code;
@@ -12,6 +17,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::step;
+use crate::tidy::arrows::Arrows;
+use crate::tidy::modules::Crate;
 use crate::tidy::source::Source;
 use crate::workspace;
 
@@ -39,10 +46,36 @@ pub(crate) fn check_sources() -> Result<()> {
             faults += 1;
         }
     }
+    for fault in structural_faults()? {
+        step::say(fault);
+        faults += 1;
+    }
     if faults > 0 {
         bail!("{faults} faults in {} files", files.len());
     }
     Ok(())
+}
+
+/// Circles and disorder in each crate of the list.
+fn structural_faults() -> Result<Vec<String>> {
+    let mut faults = Vec::new();
+    for checked in accepted::CRATES {
+        let mut arrows = Arrows::new();
+        for root in checked.roots {
+            arrows.extend(arrows::of(&Crate::read(&Path::new(checked.src).join(root), &read)?));
+        }
+        faults.extend(circles::faults(&arrows, checked.circles));
+        if !checked.rooms.is_empty() {
+            faults.extend(rooms::faults(&arrows, Path::new(checked.src), checked.rooms, checked.disorder));
+        }
+    }
+    Ok(faults)
+}
+
+/// Reads a file by its path from the workspace's root.
+fn read(path: &Path) -> Result<String> {
+    let file = workspace::root().join(path);
+    fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 fn faults_of(source: &Source) -> Vec<Fault> {

@@ -17,7 +17,6 @@ use collector::{
     config::Config,
     decode::decode,
     digest::Digests,
-    encode::{Encoding, Format, encode},
     enrich::Enricher,
     event::{Agent, AgentKind, Event, Host},
     machine::Machine,
@@ -28,7 +27,8 @@ use collector::{
     },
     procfs::Proc,
     source::{OwnedRecord, RecordSource},
-    wake::Waker,
+    stream::format::{Encoding, Format, encode},
+    wake_event::WakeEvent,
 };
 use collector_common::Counters;
 
@@ -88,7 +88,7 @@ impl Run {
     pub(crate) fn new(records: Arc<Vec<OwnedRecord>>) -> Self {
         let config = config();
         let proc = Arc::new(Proc::nowhere());
-        let waker = Waker::new().unwrap();
+        let waker = WakeEvent::new().unwrap();
         let digests = Digests::new(options::digest(&config), &proc, &waker);
         let options = Options {
             actions: config.actions(),

@@ -11,8 +11,8 @@ use rustix::fs::{CWD, FsWord, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::{
-    sys::{open_by_kernfs_id, path_of},
-    syscall::{fstatfs, openat},
+    file_calls::{fstatfs, openat},
+    linux::{open_by_kernfs_id, path_of},
 };
 
 /// `CGROUP2_SUPER_MAGIC` of include/uapi/linux/magic.h.

@@ -3,7 +3,7 @@
 //! Short processes come in thousands and resemble each other: the same files, namespaces and capabilities. Their parts are
 //! cached together with the JSON that they are written as ([`Shared`]).
 
-use collector_common::{FileIdentity, Namespaces, TaskState};
+use collector_common::{FileIdentity, NamespaceIds, TaskState};
 
 use super::capability::capability_names;
 use crate::{
@@ -25,7 +25,7 @@ const SETGID: u16 = 0o2000;
 /// Caches of parts.
 #[derive(Debug)]
 pub(super) struct Interner {
-    namespaces: Interned<(Namespaces, u32), Shared<event::Namespaces>>,
+    namespaces: Interned<(NamespaceIds, u32), Shared<event::Namespaces>>,
     capabilities: Interned<(u64, u64), Shared<event::Capabilities>>,
     files: Interned<(FileIdentity, bool), Shared<event::Exe>>,
 }
@@ -42,7 +42,7 @@ impl Default for Interner {
 
 impl Interner {
     /// `process.namespaces`
-    pub(super) fn namespaces(&mut self, of: &Namespaces, state: &TaskState) -> Shared<event::Namespaces> {
+    pub(super) fn namespaces(&mut self, of: &NamespaceIds, state: &TaskState) -> Shared<event::Namespaces> {
         self.namespaces.get_or_insert_with((*of, state.net_namespace), |(of, net)| {
             let event = event::Namespaces {
                 mnt: nonzero(of.mnt),

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Instant};
 
-use collector_common::{Credentials, Namespaces};
+use collector_common::{Credentials, NamespaceIds};
 
 use super::user::{RECHECK, Users};
 use crate::{
@@ -65,7 +65,7 @@ impl View {
     }
 
     /// The view of a process in these namespaces.
-    pub(super) fn of(namespaces: &Namespaces) -> Self {
+    pub(super) fn of(namespaces: &NamespaceIds) -> Self {
         Self::new(namespaces.mnt, namespaces.user)
     }
 }

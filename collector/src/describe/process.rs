@@ -1,6 +1,6 @@
 //! `process.*`, but for names, cgroups and ancestry.
 
-use collector_common::{Namespaces, TaskIdentity, TaskState};
+use collector_common::{NamespaceIds, TaskIdentity, TaskState};
 
 use super::{
     interner::{Interner, char_device},
@@ -38,7 +38,7 @@ impl ProcessWriter<'_> {
     /// A process of which the table knows nothing.
     pub(super) fn unknown(&mut self, reason: Reason) {
         self.state();
-        self.written.namespaces = Some(self.interner.namespaces(&Namespaces::default(), self.state));
+        self.written.namespaces = Some(self.interner.namespaces(&NamespaceIds::default(), self.state));
         for name in ["process.entity_id", "process.exec_id", "process.namespaces"] {
             self.notes.missing(name, reason);
         }

@@ -19,7 +19,7 @@ use super::{
     reader::ImageReader,
     text_busy::TextBusy,
 };
-use crate::{fact::Reason, procfs::Proc, wake::Waker};
+use crate::{fact::Reason, procfs::Proc, wake_event::WakeEvent};
 
 /// After this time a failed file is tried again: it may have become readable.
 const RETRY: Duration = Duration::from_secs(2);
@@ -41,7 +41,7 @@ pub struct Digests {
     pub(super) limits: Limits,
     now: Instant,
     proc: Arc<Proc>,
-    waker: Waker,
+    waker: WakeEvent,
     /// Starts with the first digest that is asked for.
     pub(super) pool: Option<Pool>,
     cache: Cache<Key, Cached>,
@@ -72,7 +72,7 @@ impl Cached {
 impl Digests {
     /// An empty cache. Workers ring `waker` when [`Digests::collect`] has something to return.
     #[must_use]
-    pub fn new(options: Options, proc: &Arc<Proc>, waker: &Waker) -> Self {
+    pub fn new(options: Options, proc: &Arc<Proc>, waker: &WakeEvent) -> Self {
         Self {
             limits: options.limits,
             now: Instant::now(),

@@ -29,8 +29,8 @@ use crate::{
     event::{HashSource, Timestamp},
     fact::Reason,
     fake_proc::StatLine,
+    file_calls::faulty::{Call, Fault, watched},
     procfs::{Proc, StartTicks},
-    syscall::faulty::{Call, Fault, watched},
     text::Text,
 };
 

@@ -9,7 +9,7 @@ use md5::{Digest as _, Md5};
 use sha1::Sha1;
 use sha2::Sha256;
 
-use crate::{checksum::Algorithms, event::Hashes, syscall::pread};
+use crate::{checksum::Algorithms, event::Hashes, file_calls::pread};
 
 /// Bytes read at a time.
 const CHUNK: usize = 256 << 10;

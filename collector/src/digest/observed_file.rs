@@ -40,7 +40,7 @@ impl ObservedFile {
     #[must_use]
     pub fn new(file: FileIdentity, at_ns: u64, at: Timestamp) -> Self {
         let apart = Duration::from_nanos(at.0.abs_diff(changed_ns(&file)));
-        let shows_changes = file.flags & FileIdentity::CTIME_TOLD != 0;
+        let shows_changes = file.flags & FileIdentity::CTIME_QUERIED != 0;
         Self { file, at_ns, fresh: !shows_changes && apart <= granularity(&file) + CLOCKS_APART }
     }
 
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_file_whose_change_time_was_read_shows_its_next_change() {
-        check(500_000_000, FileIdentity::CTIME_TOLD, 0, false);
+        check(500_000_000, FileIdentity::CTIME_QUERIED, 0, false);
     }
 
     #[test]

@@ -16,9 +16,9 @@ use super::{
 };
 use crate::{
     fact::Reason,
+    linux::{ORDINARY, idle_io_priority, set_nice},
     procfs::Proc,
-    sys::{ORDINARY, idle_io_priority, set_nice},
-    wake::Waker,
+    wake_event::WakeEvent,
 };
 
 /// Threads for ordinary files: disks gain from two readers, and the machine's own work must not lose its CPUs.
@@ -40,7 +40,7 @@ pub(super) struct Pool {
 #[derive(Clone)]
 struct Worker {
     done: Sender<Finished>,
-    waker: Waker,
+    waker: WakeEvent,
     proc: Arc<Proc>,
     text_busy: TextBusy,
 }
@@ -48,7 +48,7 @@ struct Worker {
 impl Pool {
     /// Starts the threads. They ring `waker` for each finished job.
     #[must_use]
-    pub(super) fn start(proc: &Arc<Proc>, waker: &Waker) -> Self {
+    pub(super) fn start(proc: &Arc<Proc>, waker: &WakeEvent) -> Self {
         let (done, finished) = mpsc::channel();
         let worker = Worker { done, waker: waker.clone(), proc: proc.clone(), text_busy: TextBusy::here() };
         let files = worker.clone().spawn(THREADS);

@@ -17,7 +17,7 @@ use super::{
     limits::Limits,
     observed_file::{ObservedFile, settle},
 };
-use crate::{event::Hashes, fact::Reason, syscall::statx};
+use crate::{event::Hashes, fact::Reason, file_calls::statx};
 
 /// Why a file gave no digest.
 #[derive(Debug)]

@@ -22,7 +22,7 @@ use crate::{
     fact::Reason,
     procfs::{Namespace, Proc, StartTicks},
     text::Text,
-    wake::Waker,
+    wake_event::WakeEvent,
 };
 
 /// No process has this id.
@@ -36,7 +36,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let proc = Arc::new(Proc::live().unwrap());
-        let digests = Digests::new(Options::default(), &proc, &Waker::new().unwrap());
+        let digests = Digests::new(Options::default(), &proc, &WakeEvent::new().unwrap());
         Self { digests, directory: tempfile::tempdir().unwrap() }
     }
 

@@ -24,12 +24,12 @@ use crate::{
     decode::decode,
     event::Action,
     fake_proc::StatLine,
+    file_calls::faulty::{Call, Fault, watched},
     machine::Machine,
     options,
     process::KernelTimeNs,
     procfs::Proc,
     source::OwnedRecord,
-    syscall::faulty::{Call, Fault, watched},
     track::ProcSnapshot,
 };
 

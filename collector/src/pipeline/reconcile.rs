@@ -9,8 +9,8 @@ use std::{
 use crate::{
     clock::boottime_ns,
     enrich::Enricher,
+    linux::{ORDINARY, set_nice},
     process::KernelTimeNs,
-    sys::{ORDINARY, set_nice},
     track::ProcSnapshot,
 };
 

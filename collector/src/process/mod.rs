@@ -10,7 +10,7 @@ mod limits;
 mod table;
 
 pub use self::{
-    entity::{EntityId, entity_id},
+    entity::entity_id,
     entry::Entry,
     key::{KernelTimeNs, ProcessKey, Tgid},
     limits::{Limits, TableCounters},

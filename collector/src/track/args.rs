@@ -62,7 +62,7 @@ impl Args {
 fn command_line(shown: &Strings) -> Arc<str> {
     // A NUL is the only thing that cannot be quoted, and an argument cannot contain one.
     let quoter = Quoter::new().allow_nul(true);
-    let mut line = String::with_capacity(2 * shown.bytes());
+    let mut line = String::with_capacity(2 * shown.size());
     for argument in shown.iter() {
         if is_bare(argument) {
             line.push_str(argument);

@@ -113,7 +113,7 @@ fn path(taken: Bytes<'_>, from_proc: impl FnOnce() -> Result<Vec<u8>, Reason>) -
 fn pieces<'t>(
     taken: Bytes<'t>,
     file: ProcFile,
-    same_image: &mut dyn FnMut() -> Result<(ProcessDir, procfs::Image), Reason>,
+    same_image: &mut dyn FnMut() -> Result<(ProcessDir, procfs::RunningImage), Reason>,
 ) -> Fact<Cow<'t, [u8]>> {
     if taken.is_whole() {
         return Fact::whole(taken.bytes.into(), Origin::Kernel);
@@ -169,7 +169,7 @@ fn script(given: Bytes<'_>, cwd: Option<&Text>) -> Fact<Text> {
 }
 
 /// The identity of the image's file in the form that the kernel side sends.
-fn identity(image: &procfs::Image) -> FileIdentity {
+fn identity(image: &procfs::RunningImage) -> FileIdentity {
     let stat = &image.stat;
     FileIdentity {
         inode: stat.st_ino,

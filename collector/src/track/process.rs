@@ -6,9 +6,9 @@ use collector_common::{PF_KTHREAD, TaskIdentity, TaskState};
 
 use super::{container::Container, from_proc::Unread, image::Image, shown::Shown};
 use crate::{
-    event::Timestamp,
+    event::{EntityId, Timestamp},
     fact::Fact,
-    process::{EntityId, ProcessKey},
+    process::ProcessKey,
     procfs::{Proc, ProcessDir, ReadError},
     text::{Text, until_nul},
 };
