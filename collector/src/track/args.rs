@@ -63,7 +63,7 @@ fn command_line(shown: &Strings) -> Arc<str> {
     // A NUL is the only thing that cannot be quoted, and an argument cannot contain one.
     let quoter = Quoter::new().allow_nul(true);
     let mut line = String::with_capacity(2 * shown.size());
-    for argument in shown.iter() {
+    for argument in shown {
         if is_bare(argument) {
             line.push_str(argument);
         } else {
