@@ -241,7 +241,7 @@ impl Enricher {
         let mut event = self.own(action, time_ns);
         let mut process = self.describer.process(subject, &mut event);
         self.add_ancestry(subject, &mut process, &mut Notes::new(&mut event.capture));
-        event.process = Some(Box::new(process));
+        event.process = Some(process);
         Draft { event, time_ns, digest: self.digest(subject) }
     }
 

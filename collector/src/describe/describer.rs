@@ -46,10 +46,10 @@ impl Describer {
     }
 
     /// `process.*` without ancestry, and `container.*`.
-    pub(crate) fn process(&mut self, subject: &Subject<'_>, event: &mut Event) -> event::Process {
+    pub(crate) fn process(&mut self, subject: &Subject<'_>, event: &mut Event) -> Box<event::Process> {
         let Subject { key, state, process, start } = subject;
-        let mut written =
-            event::Process { pid: Some(state.tgid), start: Some(*start), ..event::Process::default() };
+        let mut written = Box::<event::Process>::default();
+        (written.pid, written.start) = (Some(state.tgid), Some(*start));
         let mut notes = Notes::new(&mut event.capture);
         (written.cgroup, event.container) = self.memberships.describe(subject, &mut notes);
         let mut writer = ProcessWriter { state, interner: &mut self.interner, written: &mut written, notes };

@@ -3,6 +3,7 @@
 //! A process is its thread-group id *and* its start time, never the id alone. The table knows nothing of /proc, of events or
 //! of images: it keeps an `I` for each process.
 
+mod absent;
 mod entity;
 mod entry;
 mod key;

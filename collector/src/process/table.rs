@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
+    absent::Absent,
     entry::{ChainGeneration, Entry, Exit, Life},
     key::{KernelTimeNs, ProcessKey, Tgid},
     limits::{Limits, TableCounters},
@@ -18,8 +19,7 @@ use super::{
 #[derive(Debug)]
 pub struct Table<I> {
     entries: FxHashMap<ProcessKey, Entry<I>>,
-    /// How many entries name a process that is not in the table. It may still come.
-    absent: FxHashMap<ProcessKey, u32>,
+    absent: Absent,
     /// Processes that ended without ever having been in the table, for the grace time.
     ended_unknown: FxHashSet<ProcessKey>,
     /// Ended processes, oldest first.
@@ -35,7 +35,7 @@ impl<I> Table<I> {
     pub fn new(limits: Limits) -> Self {
         Self {
             entries: FxHashMap::default(),
-            absent: FxHashMap::default(),
+            absent: Absent::default(),
             ended_unknown: FxHashSet::default(),
             ended: VecDeque::new(),
             limits,
@@ -77,7 +77,7 @@ impl<I> Table<I> {
     /// The start of the process with this id that entries name and that is not in the table.
     #[must_use]
     pub fn start_of_absent(&self, tgid: Tgid) -> Option<KernelTimeNs> {
-        self.absent.keys().find(|key| key.tgid == tgid).map(|key| key.start)
+        self.absent.start_of(tgid)
     }
 
     /// The process, to change what is known of it.
@@ -145,7 +145,7 @@ impl<I> Table<I> {
             self.counters.evicted += 1;
             return;
         }
-        let references = self.absent.remove(&key).unwrap_or(0);
+        let references = self.absent.take(key);
         // A chain that stopped here goes on.
         self.generation.invalidate_if(references > 0);
         self.entries.insert(key, Entry::new(process, parent, references));
@@ -164,18 +164,16 @@ impl<I> Table<I> {
             return;
         }
         let entry = self.entries.remove(&cut);
-        let absent = self.absent.remove(&cut);
-        if entry.is_none() && absent.is_none() {
+        let references = self.absent.take(cut);
+        if entry.is_none() && references == 0 {
             return;
         }
         self.generation.invalidate_if(true);
         self.entries.values_mut().for_each(|other| other.rekey(cut, key));
         self.ended.iter_mut().filter(|(_, ended)| *ended == cut).for_each(|(_, ended)| *ended = key);
-        if let Some(references) = absent {
-            *self.absent.entry(key).or_default() += references;
-        }
+        self.absent.add(key, references);
         if let Some(mut entry) = entry {
-            entry.references += self.absent.remove(&key).unwrap_or(0);
+            entry.references += self.absent.take(key);
             self.entries.insert(key, entry);
         }
     }
@@ -194,26 +192,22 @@ impl<I> Table<I> {
 
     /// Ends a process by its exit record. `reaper` takes over its children. Returns `false` if an exit record came before.
     pub fn end(&mut self, key: ProcessKey, at: KernelTimeNs, reaper: Option<ProcessKey>) -> bool {
-        let Some(before) = self.get(key).map(|entry| entry.life) else {
+        let Some(entry) = self.change(key) else {
             self.hand_over(key, reaper);
             self.ended.push_back((at, key));
             return self.ended_unknown.insert(key);
         };
-        let expired = match before {
+        let expired = match entry.life {
             Life::Ended { exit: Exit::Seen { .. }, .. } => return false,
-            Life::Ended { exit: Exit::Unseen, expired } => {
-                self.counters.ended_unseen -= 1;
-                expired
-            }
-            Life::Running => {
-                self.ended.push_back((at, key));
-                false
-            }
+            Life::Ended { exit: Exit::Unseen, expired } => expired,
+            Life::Running => false,
         };
         // The first process of a PID namespace would be its own reaper; it has no children left when it ends.
         let reaper = reaper.filter(|reaper| *reaper != key);
-        if let Some(entry) = self.change(key) {
-            entry.life = Life::Ended { exit: Exit::Seen { reaper }, expired };
+        let ended = Life::Ended { exit: Exit::Seen { reaper }, expired };
+        match std::mem::replace(&mut entry.life, ended) {
+            Life::Running => self.ended.push_back((at, key)),
+            Life::Ended { .. } => self.counters.ended_unseen -= 1,
         }
         self.refer(reaper);
         true
@@ -221,7 +215,7 @@ impl<I> Table<I> {
 
     /// Gives the children of a process that is not in the table to the process that took them over.
     fn hand_over(&mut self, key: ProcessKey, reaper: Option<ProcessKey>) {
-        if !self.absent.contains_key(&key) {
+        if !self.absent.contains(key) {
             return;
         }
         let children =
@@ -297,7 +291,7 @@ impl<I> Table<I> {
         let Some(key) = key else { return };
         match self.entries.get_mut(&key) {
             Some(entry) => entry.references += 1,
-            None => *self.absent.entry(key).or_default() += 1,
+            None => self.absent.add(key, 1),
         }
     }
 
@@ -307,11 +301,8 @@ impl<I> Table<I> {
         if let Some(entry) = self.entries.get_mut(&key) {
             entry.references = entry.references.saturating_sub(1);
             self.release(key);
-        } else if let Some(references) = self.absent.get_mut(&key) {
-            *references -= 1;
-            if *references == 0 {
-                self.absent.remove(&key);
-            }
+        } else {
+            self.absent.remove_one(key);
         }
     }
 
