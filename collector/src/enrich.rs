@@ -19,7 +19,7 @@ use crate::{
     fact::{Reason, nonzero},
     filter::Filter,
     machine::Machine,
-    process::{Limits, ProcessKey, TableCounters, Tgid},
+    process::{ProcessKey, TableCounters, TableLimits, Tgid},
     procfs::{Proc, ProcessDir},
     redact::Redactor,
     track::{Above, Environment, ProcSnapshot, Subject, TrackedProcess, Tracker, is_kernel, parent_of},
@@ -27,9 +27,9 @@ use crate::{
 
 /// Options of an [`Enricher`].
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct EnrichOptions {
     /// Bounds of the process table.
-    pub table: Limits,
+    pub table: TableLimits,
     /// Most ancestors on an event.
     pub ancestors: usize,
     /// Hides secrets.
@@ -65,8 +65,8 @@ pub struct Enricher {
 impl Enricher {
     /// With an empty process table. `cgroups` is the mount of cgroup version 2, if there is one.
     #[must_use]
-    pub fn new(machine: Machine, proc: Arc<Proc>, cgroups: Option<Cgroups>, options: Options) -> Self {
-        let Options { table, ancestors, redactor, actions, filter } = options;
+    pub fn new(machine: Machine, proc: Arc<Proc>, cgroups: Option<Cgroups>, options: EnrichOptions) -> Self {
+        let EnrichOptions { table, ancestors, redactor, actions, filter } = options;
         Self {
             host: machine.shared_host(),
             page_size: machine.page_size,

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use collector::{
     decode::decode,
-    enrich::{Enricher, Options},
+    enrich::{Enricher, EnrichOptions},
     event::{Action, Host},
     filter::Filter,
     machine::Machine,
-    process::Limits,
+    process::TableLimits,
     procfs::Proc,
     redact::{Mode, Redactor},
 };
@@ -35,10 +35,10 @@ fn machine() -> Machine {
     }
 }
 
-fn options() -> Options {
+fn options() -> EnrichOptions {
     let names = ["*PASSWORD*", "KEY", "*_KEY", "TOKEN*"].map(str::to_owned);
-    Options {
-        table: Limits { entries: 8, grace_ns: 1_000_000_000 },
+    EnrichOptions {
+        table: TableLimits { entries: 8, grace_ns: 1_000_000_000 },
         ancestors: 4,
         redactor: Redactor::new(Mode::Names, &names, &[]),
         actions: Action::ALL.iter().copied().collect(),

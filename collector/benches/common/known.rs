@@ -1,6 +1,6 @@
 //! A table of ten thousand processes, asked about one after the other.
 
-use collector::process::{Limits, ProcessKey, Table};
+use collector::process::{ProcessKey, Table, TableLimits};
 
 const PROCESSES: u32 = 10_000;
 
@@ -9,7 +9,7 @@ pub(crate) struct Known(Table<u32>);
 
 impl Known {
     pub(crate) fn new() -> Self {
-        let mut table = Table::new(Limits { entries: 65_536, grace_ns: 1_000_000_000 });
+        let mut table = Table::new(TableLimits { entries: 65_536, grace_ns: 1_000_000_000 });
         (1..=PROCESSES + 1).for_each(|number| table.insert(key(number), parent(number / 2), number));
         Self(table)
     }

@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Instant};
 
 use super::{
     cgroup::Cgroups,
+    credentials::{CredentialNames, View},
     interner::Interner,
     membership::Memberships,
-    names::{Names, View},
     notes::Notes,
     process::ProcessWriter,
 };
@@ -20,7 +20,7 @@ use crate::{
 /// Makes parts of events. One thread owns it.
 pub(crate) struct Describer {
     proc: Arc<Proc>,
-    names: Names,
+    names: CredentialNames,
     interner: Interner,
     memberships: Memberships,
     /// The agent's own namespaces.
@@ -33,7 +33,7 @@ impl Describer {
         let own = View::new(machine.mnt_namespace, machine.user_namespace);
         Self {
             proc,
-            names: Names::new(own),
+            names: CredentialNames::new(own),
             interner: Interner::default(),
             memberships: Memberships::new(cgroups, machine.mixed_cgroups),
             own,

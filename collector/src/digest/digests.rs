@@ -11,7 +11,7 @@ use quick_cache::unsync::Cache;
 
 use super::{
     job::{Digest, Job, ProvedDigest},
-    limits::{Limits, Options},
+    limits::{DigestLimits, DigestOptions},
     locator::Request,
     observed_file::Key,
     pending::{Answer, Computation, Outcome, PendingDigest, State},
@@ -27,7 +27,7 @@ const RETRY: Duration = Duration::from_secs(2);
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Computes the digests of one image on the calling thread, which must not be the thread of the events.
-pub fn compute(request: Request, limits: Limits, proc: &Proc) -> Result<Digest, Reason> {
+pub fn compute(request: Request, limits: DigestLimits, proc: &Proc) -> Result<Digest, Reason> {
     let Request { file, locator, .. } = request;
     if file.file.size > limits.max_size {
         return Err(Reason::TooLarge);
@@ -38,7 +38,7 @@ pub fn compute(request: Request, limits: Limits, proc: &Proc) -> Result<Digest, 
 
 /// Digests that are cached or that a worker computes. One thread owns it.
 pub struct Digests {
-    pub(super) limits: Limits,
+    pub(super) limits: DigestLimits,
     now: Instant,
     proc: Arc<Proc>,
     waker: WakeEvent,
@@ -72,7 +72,7 @@ impl Cached {
 impl Digests {
     /// An empty cache. Workers ring `waker` when [`Digests::collect`] has something to return.
     #[must_use]
-    pub fn new(options: Options, proc: &Arc<Proc>, waker: &WakeEvent) -> Self {
+    pub fn new(options: DigestOptions, proc: &Arc<Proc>, waker: &WakeEvent) -> Self {
         Self {
             limits: options.limits,
             now: Instant::now(),
@@ -87,7 +87,7 @@ impl Digests {
     }
 
     /// Changes what every later [`Digests::of`] computes, also for files whose digests are cached.
-    pub fn set_limits(&mut self, limits: Limits) {
+    pub fn set_limits(&mut self, limits: DigestLimits) {
         self.limits = limits;
     }
 

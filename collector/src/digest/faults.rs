@@ -17,7 +17,7 @@ use rustix::fs::{AtFlags, StatxFlags};
 
 use super::{
     job::{Digest, Job},
-    limits::Limits,
+    limits::DigestLimits,
     locator::FileLocator,
     observed_file::ObservedFile,
     proof::device,
@@ -144,7 +144,7 @@ impl World {
             mnt: Some(MNT),
             path: Some(Text::new(b"/image")),
         };
-        Job { key: file.key(Algorithms::ALL), file, locator, limits: Limits::default() }
+        Job { key: file.key(Algorithms::ALL), file, locator, limits: DigestLimits::default() }
     }
 
     /// The result with one fault, and the calls.

@@ -1,7 +1,7 @@
 //! What a worker gets and gives back.
 
 use super::{
-    limits::Limits,
+    limits::DigestLimits,
     locator::FileLocator,
     observed_file::{Key, ObservedFile},
 };
@@ -17,7 +17,7 @@ pub(super) struct Job {
     /// Where it may be.
     pub locator: FileLocator,
     /// What to compute.
-    pub limits: Limits,
+    pub limits: DigestLimits,
 }
 
 /// Digests of a file, and what they were made of.

@@ -6,7 +6,7 @@ use crate::{checksum::Algorithms, defaults};
 
 /// What to compute for a file. A reload may change it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct DigestLimits {
     /// The checksums to compute.
     pub algorithms: Algorithms,
     /// Larger files, in bytes, get no digest.
@@ -15,7 +15,7 @@ pub struct Limits {
     pub wait: Duration,
 }
 
-impl Default for Limits {
+impl Default for DigestLimits {
     fn default() -> Self {
         Self {
             algorithms: Algorithms::ALL,
@@ -27,15 +27,15 @@ impl Default for Limits {
 
 /// Options of [`Digests`](super::Digests).
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct DigestOptions {
     /// The part that a reload may change.
-    pub limits: Limits,
+    pub limits: DigestLimits,
     /// Files whose digests are cached.
     pub cache_entries: usize,
 }
 
-impl Default for Options {
+impl Default for DigestOptions {
     fn default() -> Self {
-        Self { limits: Limits::default(), cache_entries: defaults::DIGEST_CACHE_ENTRIES }
+        Self { limits: DigestLimits::default(), cache_entries: defaults::DIGEST_CACHE_ENTRIES }
     }
 }

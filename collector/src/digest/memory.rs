@@ -29,7 +29,7 @@ pub(super) fn dump(process: &ProcessDir, observed: &ObservedFile, algorithms: Al
     let memory = process.open_memory().ok()?;
     let parts = parts(process, observed)?;
     let size = observed.file.size;
-    let mut image = Image { memory, parts: &parts, place: 0, size };
+    let mut image = MappedImage { memory, parts: &parts, place: 0, size };
     let (hashes, len) = hash::hash(&mut image, algorithms, size).ok()?;
     // Checked again: a page that changed during the read has left the list.
     let unchanged = self::parts(process, observed)? == parts;
@@ -43,14 +43,14 @@ fn parts(process: &ProcessDir, observed: &ObservedFile) -> Option<Vec<MappedPart
 }
 
 /// The file, assembled from its mapped parts.
-struct Image<'a> {
+struct MappedImage<'a> {
     memory: File,
     parts: &'a [MappedPart],
     place: u64,
     size: u64,
 }
 
-impl Read for Image<'_> {
+impl Read for MappedImage<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.place >= self.size {
             return Ok(0);
@@ -88,7 +88,7 @@ mod tests {
         memory.write_all(&letters).unwrap();
         let parts: Vec<_> =
             parts.iter().map(|&(offset, len)| MappedPart { address: offset, offset, len }).collect();
-        let mut image = Image { memory, parts: &parts, place: 0, size: len };
+        let mut image = MappedImage { memory, parts: &parts, place: 0, size: len };
         let mut bytes = Vec::new();
         assert_eq!(image.read_to_end(&mut bytes).is_ok(), whole);
         if whole {
@@ -113,7 +113,8 @@ mod tests {
     #[test]
     fn memory_that_is_gone_fails_the_read() {
         let parts = [MappedPart { address: 4096, offset: 0, len: 64 }];
-        let mut image = Image { memory: tempfile::tempfile().unwrap(), parts: &parts, place: 0, size: 64 };
+        let mut image =
+            MappedImage { memory: tempfile::tempfile().unwrap(), parts: &parts, place: 0, size: 64 };
         assert!(image.read_to_end(&mut Vec::new()).is_err());
     }
 

@@ -22,7 +22,7 @@ mod text_busy;
 pub use self::{
     digests::{Digests, compute},
     job::Digest,
-    limits::{Limits, Options},
+    limits::{DigestLimits, DigestOptions},
     locator::{FileLocator, Request},
     observed_file::ObservedFile,
     pending::{Answer, PendingDigest, State},

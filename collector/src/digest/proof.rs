@@ -14,7 +14,7 @@ use rustix::{
 
 use super::{
     hash,
-    limits::Limits,
+    limits::DigestLimits,
     observed_file::{ObservedFile, settle},
 };
 use crate::{event::Hashes, fact::Reason, file_calls::statx};
@@ -68,7 +68,7 @@ pub(super) struct Evidence<'a> {
 pub(super) fn digest(
     file: &File,
     observed: &ObservedFile,
-    limits: Limits,
+    limits: DigestLimits,
     evidence: &Evidence<'_>,
 ) -> Result<(Hashes, bool), HashError> {
     let before = look(file)?;

@@ -9,7 +9,7 @@ use super::{
     job::{Job, ProvedDigest},
     memory,
     proof::{self, Evidence, device},
-    roots::Namespaces,
+    roots::NamespaceRoots,
     text_busy::TextBusy,
 };
 use crate::{
@@ -25,13 +25,13 @@ const MOUNTINFO_MAX: usize = 8 << 20;
 pub(super) struct ImageReader<'p> {
     proc: &'p Proc,
     text_busy: TextBusy,
-    namespaces: Namespaces,
+    roots: NamespaceRoots,
 }
 
 impl<'p> ImageReader<'p> {
     /// A reader that has read nothing.
     pub(super) fn new(proc: &'p Proc, text_busy: TextBusy) -> Self {
-        Self { proc, text_busy, namespaces: Namespaces::default() }
+        Self { proc, text_busy, roots: NamespaceRoots::default() }
     }
 
     /// The digests of a job's image, or why there are none.
@@ -78,7 +78,7 @@ impl<'p> ImageReader<'p> {
         if job.file.is_fresh() {
             return None;
         }
-        self.namespaces.roots(&job.locator, job.file.at_ns, self.proc).find_map(|process| {
+        self.roots.roots(&job.locator, job.file.at_ns, self.proc).find_map(|process| {
             let file = process.open_below_root(path).ok().flatten()?;
             let evidence = Evidence {
                 device_of_mount: &|mount| mounted_device(&process, mount),

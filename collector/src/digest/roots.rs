@@ -16,14 +16,14 @@ const REMEMBERED: usize = 256;
 /// Longest line of `stat`.
 const STAT_MAX: usize = 4096;
 
-/// What one worker knows of mount namespaces.
+/// What one worker knows of mount roots.
 #[derive(Debug, Default)]
-pub(super) struct Namespaces {
-    found: HashMap<u32, Found>,
+pub(super) struct NamespaceRoots {
+    searched: HashMap<u32, Search>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Found {
+enum Search {
     /// This process is in it.
     Process(u32, StartTicks),
     /// No process was in it at this time, in nanoseconds since boot. If the number appears later, it is another namespace:
@@ -31,7 +31,7 @@ enum Found {
     Nobody(u64),
 }
 
-impl Namespaces {
+impl NamespaceRoots {
     /// The processes to try, in order: each is looked for only if the one before had no answer. `seen_ns` is when a process of
     /// the locator's namespace was observed, in nanoseconds since boot.
     pub(super) fn roots<'a>(
@@ -51,25 +51,25 @@ impl Namespaces {
     /// A process in the mount namespace whose root is that of the namespace. The search is a walk over /proc and takes some
     /// milliseconds.
     fn process_of(&mut self, mnt: u32, seen_ns: u64, proc: &Proc) -> Option<ProcessDir> {
-        match self.found.get(&mnt) {
-            Some(Found::Nobody(at_ns)) if seen_ns <= *at_ns => return None,
-            Some(Found::Process(tgid, start)) => {
+        match self.searched.get(&mnt) {
+            Some(Search::Nobody(at_ns)) if seen_ns <= *at_ns => return None,
+            Some(Search::Process(tgid, start)) => {
                 let process = proc.process(*tgid, Some(*start)).ok();
                 if let Some(process) = process.filter(|process| is_of(process, mnt)) {
                     return Some(process);
                 }
             }
-            Some(Found::Nobody(_)) | None => {}
+            Some(Search::Nobody(_)) | None => {}
         }
         let begun_ns = boottime_ns();
         let tgids = proc.tgids().unwrap_or_default();
         let mut processes = tgids.into_iter().filter_map(|tgid| proc.process(tgid, None).ok());
         let process = processes.find(|process| is_of(process, mnt));
-        if self.found.len() >= REMEMBERED {
-            self.found.clear();
+        if self.searched.len() >= REMEMBERED {
+            self.searched.clear();
         }
-        let found = process.as_ref().map(|process| Found::Process(process.tgid(), process.start()));
-        self.found.insert(mnt, found.unwrap_or(Found::Nobody(begun_ns)));
+        let found = process.as_ref().map(|process| Search::Process(process.tgid(), process.start()));
+        self.searched.insert(mnt, found.unwrap_or(Search::Nobody(begun_ns)));
         process
     }
 }
@@ -91,7 +91,7 @@ fn parent_of(process: &ProcessDir, proc: &Proc) -> Option<ProcessDir> {
 mod tests {
     use std::process::id;
 
-    use super::{FileLocator, Namespaces};
+    use super::{FileLocator, NamespaceRoots};
     use crate::procfs::{Namespace, Proc, StartTicks};
 
     #[test]
@@ -100,8 +100,8 @@ mod tests {
         let nobody = (u32::MAX, StartTicks(0));
         let locator =
             FileLocator { tgid: nobody.0, start: nobody.1, parent: Some(nobody), mnt: Some(1), path: None };
-        let mut namespaces = Namespaces::default();
-        let tried: Vec<_> = namespaces.roots(&locator, 1, &proc).map(|process| process.tgid()).collect();
+        let mut roots = NamespaceRoots::default();
+        let tried: Vec<_> = roots.roots(&locator, 1, &proc).map(|process| process.tgid()).collect();
         assert_eq!(tried, [id()]);
     }
 
@@ -110,10 +110,10 @@ mod tests {
         let proc = Proc::live().unwrap();
         let this = proc.process(id(), None).unwrap();
         let mnt = this.namespace(Namespace::Mnt).unwrap();
-        let mut namespaces = Namespaces::default();
-        namespaces.found.insert(mnt, super::Found::Nobody(1000));
-        assert!(namespaces.process_of(mnt, 1000, &proc).is_none());
-        assert!(namespaces.process_of(mnt, 1001, &proc).is_some());
+        let mut roots = NamespaceRoots::default();
+        roots.searched.insert(mnt, super::Search::Nobody(1000));
+        assert!(roots.process_of(mnt, 1000, &proc).is_none());
+        assert!(roots.process_of(mnt, 1001, &proc).is_some());
     }
 
     #[test]
@@ -127,8 +127,8 @@ mod tests {
             mnt: this.namespace(Namespace::Mnt).ok(),
             path: None,
         };
-        let mut namespaces = Namespaces::default();
-        let tried: Vec<_> = namespaces.roots(&locator, 1, &proc).map(|process| process.tgid()).collect();
+        let mut roots = NamespaceRoots::default();
+        let tried: Vec<_> = roots.roots(&locator, 1, &proc).map(|process| process.tgid()).collect();
         assert_eq!(tried.first(), Some(&id()));
         assert!(tried.len() >= 3, "{tried:?}");
     }

@@ -13,7 +13,7 @@ use std::{
 use collector_common::FileIdentity;
 
 use super::{
-    Answer, Digests, FileLocator, Limits, ObservedFile, Options, PendingDigest, Request, State,
+    Answer, DigestLimits, DigestOptions, Digests, FileLocator, ObservedFile, PendingDigest, Request, State,
     digests::PATIENCE,
 };
 use crate::{
@@ -36,7 +36,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let proc = Arc::new(Proc::live().unwrap());
-        let digests = Digests::new(Options::default(), &proc, &WakeEvent::new().unwrap());
+        let digests = Digests::new(DigestOptions::default(), &proc, &WakeEvent::new().unwrap());
         Self { digests, directory: tempfile::tempdir().unwrap() }
     }
 
@@ -173,9 +173,9 @@ fn a_failure_of_one_process_holds_for_it_and_for_ended_processes_only() {
 fn a_file_over_the_limit_and_a_disabled_digest_need_no_worker() {
     let mut world = World::new();
     let path = world.file(b"abc");
-    world.digests.limits = Limits { max_size: 2, ..Limits::default() };
+    world.digests.limits = DigestLimits { max_size: 2, ..DigestLimits::default() };
     assert!(matches!(world.ask(&path, GONE, true), Answer::Known(State::Failed(Reason::TooLarge))));
-    world.digests.limits = Limits { algorithms: Algorithms::NONE, ..Limits::default() };
+    world.digests.limits = DigestLimits { algorithms: Algorithms::NONE, ..DigestLimits::default() };
     assert!(matches!(world.ask(&path, GONE, true), Answer::Known(State::Failed(Reason::Disabled))));
     assert!(world.digests.pool.is_none());
 }
@@ -186,7 +186,7 @@ fn other_algorithms_are_computed_for_a_cached_file() {
     let path = world.file(b"abc");
     let md5 = Algorithms { md5: true, sha1: false, sha256: false };
     for (algorithms, has_sha1) in [(md5, false), (Algorithms::ALL, true)] {
-        world.digests.limits = Limits { algorithms, ..Limits::default() };
+        world.digests.limits = DigestLimits { algorithms, ..DigestLimits::default() };
         let pending = world.pending(&path, GONE);
         world.wait_for(&pending);
         let State::Ready(digest) = pending.state() else { panic!("{:?}", pending.state()) };

@@ -18,7 +18,7 @@ use collector_common::{
 use serde_json::Value;
 use zerocopy::{FromZeros as _, IntoBytes as _};
 
-use super::{Enricher, Options};
+use super::{EnrichOptions, Enricher};
 use crate::{
     config::Config,
     decode::decode,
@@ -162,7 +162,7 @@ fn enricher(proc: &std::path::Path) -> Enricher {
     (machine.mnt_namespace, machine.user_namespace, machine.pid_namespace) = (1, 2, 4_026_531_901);
     (machine.started_ns, machine.wall_offset_ns) = (100 * START_NS, 0);
     let actions = Action::ALL.iter().copied().collect();
-    Enricher::new(machine, proc, None, Options { actions, ..options::enrich(&Config::default()) })
+    Enricher::new(machine, proc, None, EnrichOptions { actions, ..options::enrich(&Config::default()) })
 }
 
 fn take(enricher: &mut Enricher, bytes: &[u8]) -> Vec<Value> {

@@ -119,7 +119,7 @@ fn with_process(draft: Draft, proc: &Proc) -> Inspection {
     let mut capture = event.capture;
     let mut process: Box<Process> = event.process.unwrap_or_default();
     if let Some(request) = digest {
-        match digest::compute(request, digest::Limits::default(), proc) {
+        match digest::compute(request, digest::DigestLimits::default(), proc) {
             Ok(digest) => {
                 process.hash = Some(digest.hashes);
                 process.hash_source = Some(digest.source);

@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::{digest::Limits, wake_event::WakeEvent};
+use crate::{digest::DigestLimits, wake_event::WakeEvent};
 
 /// A mailbox that any thread writes to and the pipeline empties. A newer command replaces an older one of its kind that
 /// the pipeline has not taken yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Commands {
-    digest_limits: Arc<Mutex<Option<Limits>>>,
+    digest_limits: Arc<Mutex<Option<DigestLimits>>>,
     waker: WakeEvent,
 }
 
@@ -19,13 +19,13 @@ impl Commands {
     }
 
     /// Asks for these limits on every digest from now on.
-    pub(crate) fn set_digest_limits(&self, limits: Limits) {
+    pub(crate) fn set_digest_limits(&self, limits: DigestLimits) {
         *self.digest_limits.lock().unwrap_or_else(PoisonError::into_inner) = Some(limits);
         self.waker.wake();
     }
 
     /// The limits that were asked for since the last call, if any.
-    pub(crate) fn take_digest_limits(&self) -> Option<Limits> {
+    pub(crate) fn take_digest_limits(&self) -> Option<DigestLimits> {
         self.digest_limits.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

@@ -4,14 +4,14 @@ use crate::defaults;
 
 /// Bounds of the table.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct TableLimits {
     /// Most entries. A full table evicts the oldest ended entry; if there is none, it does not add the new one.
     pub entries: usize,
     /// Nanoseconds that an ended entry stays.
     pub grace_ns: u64,
 }
 
-impl Default for Limits {
+impl Default for TableLimits {
     fn default() -> Self {
         Self { entries: defaults::TABLE_ENTRIES, grace_ns: defaults::TABLE_GRACE_MS * 1_000_000 }
     }

@@ -14,6 +14,6 @@ pub use self::{
     entity::entity_id,
     entry::Entry,
     key::{KernelTimeNs, ProcessKey, Tgid},
-    limits::{Limits, TableCounters},
+    limits::{TableCounters, TableLimits},
     table::Table,
 };

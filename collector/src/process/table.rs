@@ -12,7 +12,7 @@ use super::{
     absent::Absent,
     entry::{ChainGeneration, Entry, Exit, Life},
     key::{KernelTimeNs, ProcessKey, Tgid},
-    limits::{Limits, TableCounters},
+    limits::{TableCounters, TableLimits},
 };
 
 /// All processes that the agent knows.
@@ -24,7 +24,7 @@ pub struct Table<I> {
     ended_unknown: FxHashSet<ProcessKey>,
     /// Ended processes, oldest first.
     ended: VecDeque<(KernelTimeNs, ProcessKey)>,
-    limits: Limits,
+    limits: TableLimits,
     counters: TableCounters,
     generation: ChainGeneration,
 }
@@ -32,7 +32,7 @@ pub struct Table<I> {
 impl<I> Table<I> {
     /// An empty table.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: TableLimits) -> Self {
         Self {
             entries: FxHashMap::default(),
             absent: Absent::default(),

@@ -4,7 +4,7 @@
 //! password of a URL. A secret without a name cannot be distinguished from any other text, nor can the value of an option of
 //! one letter (`-pSECRET`), which means something else to every program.
 
-mod names;
+mod name_list;
 mod redactor;
 mod url;
 mod words;

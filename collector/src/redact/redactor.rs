@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use memchr::memchr3;
 
 use super::{
-    names::Names,
+    name_list::NameList,
     url::{self, split_at, split_once},
     words::REDACTED,
 };
@@ -27,8 +27,8 @@ pub enum Mode {
 #[derive(Clone, Debug)]
 pub struct Redactor {
     mode: Mode,
-    secret: Names,
-    allowed: Names,
+    secret: NameList,
+    allowed: NameList,
 }
 
 impl Redactor {
@@ -36,7 +36,7 @@ impl Redactor {
     #[must_use]
     pub fn new(mode: Mode, secret: &[String], allowed: &[String]) -> Self {
         // In doubt a value is hidden.
-        Self { mode, secret: Names::new(secret, true), allowed: Names::new(allowed, false) }
+        Self { mode, secret: NameList::new(secret, true), allowed: NameList::new(allowed, false) }
     }
 
     /// A variable of the environment, and whether its value was hidden.

@@ -107,7 +107,7 @@ mod tests {
         clock::boottime_ns,
         fake_proc::StatLine,
         machine::Machine,
-        process::Limits,
+        process::TableLimits,
         procfs::{Proc, StartTicks},
         redact::{Mode, Redactor},
     };
@@ -132,7 +132,7 @@ mod tests {
             let proc = Arc::new(Proc::at(directory.path()).unwrap());
             let machine = Machine::this(&proc, false);
             let redactor = Redactor::new(Mode::Off, &[], &[]);
-            let tracker = Tracker::new(machine, proc, Limits::default(), redactor);
+            let tracker = Tracker::new(machine, proc, TableLimits::default(), redactor);
             let mut world = Self { directory, tracker };
             for tgid in 1..=4 {
                 world.show(tgid, tgid - 1, 'S');

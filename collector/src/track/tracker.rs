@@ -17,7 +17,7 @@ use crate::{
     event::Timestamp,
     fact::{Fact, Reason},
     machine::Machine,
-    process::{KernelTimeNs, Limits, ProcessKey, Table, TableCounters, Tgid, entity_id},
+    process::{KernelTimeNs, ProcessKey, Table, TableCounters, TableLimits, Tgid, entity_id},
     procfs::{Proc, StartTicks},
     redact::Redactor,
 };
@@ -57,7 +57,7 @@ impl<'r> Begin<'r> {
 
 impl Tracker {
     /// With an empty table.
-    pub(crate) fn new(machine: Machine, proc: Arc<Proc>, limits: Limits, redactor: Redactor) -> Self {
+    pub(crate) fn new(machine: Machine, proc: Arc<Proc>, limits: TableLimits, redactor: Redactor) -> Self {
         Self {
             table: Table::new(limits),
             clock: WallClock::with_offset(machine.wall_offset_ns),

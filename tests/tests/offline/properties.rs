@@ -6,7 +6,7 @@ use std::{collections::HashMap, fs, sync::Arc};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use collector::{
     event::{Action, Capture, Event, Strings},
-    process::{KernelTimeNs, Limits, ProcessKey, Table},
+    process::{KernelTimeNs, ProcessKey, Table, TableLimits},
 };
 use collector_common::{ConnectRecord, ConnectResultRecord, ExecRecord, ExitRecord, Kind, TaskRecord};
 use proptest::{collection::vec, prelude::*};
@@ -254,7 +254,7 @@ impl Both {
     /// With pid 1, which never ends.
     fn new() -> Self {
         let mut both = Self {
-            table: Table::new(Limits { entries: 100, grace_ns: GRACE_NS }),
+            table: Table::new(TableLimits { entries: 100, grace_ns: GRACE_NS }),
             model: Model::default(),
             now_ns: 1000,
         };

@@ -9,7 +9,7 @@ use std::{
 
 use collector_common::FileIdentity;
 
-use super::{Evidence, HashError, Limits, ObservedFile, digest};
+use super::{DigestLimits, Evidence, HashError, ObservedFile, digest};
 use crate::event::Timestamp;
 
 /// A file that says `abc`, changed long enough ago.
@@ -52,7 +52,7 @@ fn seen_fresh(file: FileIdentity) -> ObservedFile {
 /// Whether the file at `path` has a digest for `observed`; `Ok(true)` if the running process proves it.
 fn read(path: &Path, observed: &ObservedFile, runs: bool) -> Result<bool, HashError> {
     let evidence = Evidence { device_of_mount: &|_| None, still_runs: &|_| runs };
-    digest(&File::open(path).unwrap(), observed, Limits::default(), &evidence)
+    digest(&File::open(path).unwrap(), observed, DigestLimits::default(), &evidence)
         .map(|(_, by_running)| by_running)
 }
 
@@ -81,7 +81,7 @@ fn the_device_of_the_mount_counts_if_stat_shows_another() {
     let device = image.identity().device + 1;
     let observed = seen(FileIdentity { device, ..image.identity() });
     let evidence = Evidence { device_of_mount: &|_| Some(device), still_runs: &|_| false };
-    assert!(digest(&File::open(&image.path).unwrap(), &observed, Limits::default(), &evidence).is_ok());
+    assert!(digest(&File::open(&image.path).unwrap(), &observed, DigestLimits::default(), &evidence).is_ok());
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_younger_file_with_its_write_time_set_back_gives_no_digest() {
 #[test]
 fn a_file_over_the_limit_is_not_read() {
     let image = Image::new();
-    let limits = Limits { max_size: 2, ..Limits::default() };
+    let limits = DigestLimits { max_size: 2, ..DigestLimits::default() };
     let evidence = Evidence { device_of_mount: &|_| None, still_runs: &|_| true };
     let answer = digest(&File::open(&image.path).unwrap(), &seen(image.identity()), limits, &evidence);
     assert!(matches!(answer, Err(HashError::TooLarge)));

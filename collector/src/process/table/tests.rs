@@ -1,6 +1,6 @@
 //! The table alone, without records.
 
-use super::{KernelTimeNs, Limits, ProcessKey, Table};
+use super::{KernelTimeNs, ProcessKey, Table, TableLimits};
 
 const GRACE: u64 = 100;
 
@@ -14,7 +14,7 @@ fn parent(tgid: u32) -> Option<ProcessKey> {
 
 /// A table of a chain: 1 is the parent of 2, 2 of 3, and so on.
 fn chain(len: u32) -> Table<u32> {
-    let mut table = Table::new(Limits { entries: 100, grace_ns: GRACE });
+    let mut table = Table::new(TableLimits { entries: 100, grace_ns: GRACE });
     for tgid in 1..=len {
         table.insert(key(tgid), parent(tgid - 1), tgid);
     }
@@ -99,7 +99,7 @@ fn a_process_whose_exit_was_lost_expires_and_a_late_exit_is_accepted() {
 
 #[test]
 fn an_ended_process_is_found_by_the_clock_tick_of_its_start() {
-    let mut table = Table::new(Limits { entries: 100, grace_ns: GRACE });
+    let mut table = Table::new(TableLimits { entries: 100, grace_ns: GRACE });
     let tick = 10_000_000;
     for tgid in [2, 3] {
         table.insert(ProcessKey::new(tgid, 7 * tick + 5), parent(1), tgid);
@@ -184,7 +184,7 @@ fn a_cycle_of_reapers_ends_the_walk() {
 
 #[test]
 fn a_full_table_evicts_the_oldest_ended_process() {
-    let mut table = Table::new(Limits { entries: 2, grace_ns: GRACE });
+    let mut table = Table::new(TableLimits { entries: 2, grace_ns: GRACE });
     table.insert(key(1), parent(0), 1);
     table.insert(key(2), parent(0), 2);
     end(&mut table, 1, 10);
@@ -196,7 +196,7 @@ fn a_full_table_evicts_the_oldest_ended_process() {
 
 #[test]
 fn a_table_full_of_running_processes_rejects_a_new_one() {
-    let mut table = Table::new(Limits { entries: 1, grace_ns: GRACE });
+    let mut table = Table::new(TableLimits { entries: 1, grace_ns: GRACE });
     table.insert(key(1), parent(0), 1);
     table.insert(key(2), parent(0), 2);
     assert!(table.get(key(2)).is_none());

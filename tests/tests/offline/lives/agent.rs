@@ -5,11 +5,11 @@ use std::sync::Arc;
 use collector::{
     config::Config,
     decode::decode,
-    enrich::{Enricher, Options},
+    enrich::{EnrichOptions, Enricher},
     event::{Action, Event},
     options,
     pipeline::tally::Tally,
-    process::{KernelTimeNs, Limits},
+    process::{KernelTimeNs, TableLimits},
     procfs::Proc,
     source::OwnedRecord,
     track::ProcSnapshot,
@@ -33,8 +33,8 @@ pub(crate) struct Agent {
 impl Agent {
     /// One that knows no process.
     pub(crate) fn new(proc: &std::path::Path) -> Self {
-        let options = Options {
-            table: Limits { entries: 1000, grace_ns: GRACE_NS },
+        let options = EnrichOptions {
+            table: TableLimits { entries: 1000, grace_ns: GRACE_NS },
             actions: Action::ALL.iter().copied().collect(),
             ..options::enrich(&Config::default())
         };

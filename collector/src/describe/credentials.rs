@@ -72,7 +72,7 @@ impl View {
 
 /// Looks names up.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(super) struct CredentialNames {
     users: Users,
     own: View,
     now: Instant,
@@ -81,7 +81,7 @@ pub(super) struct Names {
     of_host_since: Instant,
 }
 
-impl Names {
+impl CredentialNames {
     /// For an agent in these namespaces.
     #[must_use]
     pub(super) fn new(own: View) -> Self {
@@ -131,7 +131,7 @@ impl Names {
 
 /// The look-ups for one process.
 struct Lookup<'a> {
-    names: &'a mut Names,
+    names: &'a mut CredentialNames,
     view: View,
     process: &'a mut dyn FnMut() -> Result<ProcessDir, ReadError>,
 }

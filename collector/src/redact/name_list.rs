@@ -8,7 +8,7 @@ use aho_corasick::AhoCorasick;
 ///
 /// Each exec has some hundred words, and nearly all are in no list, so all names are searched at once.
 #[derive(Clone, Debug)]
-pub(super) struct Names {
+pub(super) struct NameList {
     /// `None` if there are too many to search for.
     stems: Option<AhoCorasick>,
     /// The answer for any word then.
@@ -17,7 +17,7 @@ pub(super) struct Names {
     open: Vec<(bool, bool)>,
 }
 
-impl Names {
+impl NameList {
     /// Each may begin and end with a `*`. `otherwise` is the answer for any word if there are too many names to search for:
     /// thousands of millions of bytes.
     pub(super) fn new(names: &[String], otherwise: bool) -> Self {
@@ -57,9 +57,9 @@ fn folded(word: &[u8]) -> Cow<'_, [u8]> {
 mod tests {
     use proptest::{collection::vec, prelude::*};
 
-    use super::Names;
+    use super::NameList;
 
-    /// What [`Names::contain`] must answer, name by name.
+    /// What [`NameList::contain`] must answer, name by name.
     fn is(word: &[u8], name: &str) -> bool {
         let fold = |bytes: &[u8]| -> Vec<u8> {
             bytes.iter().map(|byte| if *byte == b'-' { b'_' } else { byte.to_ascii_uppercase() }).collect()
@@ -77,7 +77,7 @@ mod tests {
 
     #[track_caller]
     fn check<'w>(names: &[String], words: impl IntoIterator<Item = &'w [u8]>) {
-        let all = Names::new(names, false);
+        let all = NameList::new(names, false);
         for word in words {
             let expected = names.iter().any(|name| is(word, name));
             assert_eq!(all.contain(word), expected, "{names:?} {:?}", String::from_utf8_lossy(word));
