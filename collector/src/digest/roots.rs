@@ -16,7 +16,7 @@ const REMEMBERED: usize = 256;
 /// Longest line of `stat`.
 const STAT_MAX: usize = 4096;
 
-/// What one worker knows of mount roots.
+/// What one worker knows of the roots of mount namespaces.
 #[derive(Debug, Default)]
 pub(super) struct NamespaceRoots {
     searched: HashMap<u32, Search>,
