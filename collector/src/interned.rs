@@ -1,22 +1,25 @@
-//! A small cache of values that are made from their key.
+//! A cache of small values by key, for parts that many events share.
 
 use std::{borrow::Borrow, hash::Hash};
 
-use rustc_hash::FxHashMap;
+use quick_cache::{
+    UnitWeighter,
+    unsync::{Cache, DefaultLifecycle},
+};
+use rustc_hash::FxBuildHasher;
 
-/// Values by key. A full cache is emptied: values in use are made again at once.
-///
-/// A cache that evicts by use costs instructions on every hit, and each event has several hits.
+/// Values by key. A full cache evicts values that were not used lately.
 #[derive(Debug)]
 pub(crate) struct Interned<K, V> {
-    values: FxHashMap<K, V>,
-    capacity: usize,
+    values: Cache<K, V, UnitWeighter, FxBuildHasher>,
 }
 
 impl<K: Hash + Eq, V: Clone> Interned<K, V> {
     /// An empty cache.
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { values: FxHashMap::default(), capacity }
+        let weight = u64::try_from(capacity).unwrap_or(u64::MAX);
+        let values = Cache::with(capacity, weight, UnitWeighter, FxBuildHasher, DefaultLifecycle::default());
+        Self { values }
     }
 
     /// The cached value.
@@ -29,9 +32,6 @@ impl<K: Hash + Eq, V: Clone> Interned<K, V> {
 
     /// Adds a value.
     pub(crate) fn insert(&mut self, key: K, value: V) {
-        if self.values.len() >= self.capacity {
-            self.values.clear();
-        }
         self.values.insert(key, value);
     }
 
@@ -49,6 +49,12 @@ impl<K: Hash + Eq, V: Clone> Interned<K, V> {
     pub(crate) fn clear(&mut self) {
         self.values.clear();
     }
+
+    /// The number of cached values.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
 }
 
 #[cfg(test)]
@@ -56,12 +62,13 @@ mod tests {
     use super::Interned;
 
     #[test]
-    fn a_cached_value_is_not_made_again_and_a_full_cache_is_emptied() {
+    fn a_cached_value_is_not_made_again_and_a_full_cache_evicts() {
         let mut interned = Interned::new(2);
         assert_eq!(interned.get_or_insert_with(1, |key| key * 10), 10);
         assert_eq!(interned.get_or_insert_with(1, |_| unreachable!("it is cached")), 10);
-        interned.insert(2, 20);
-        interned.insert(3, 30);
-        assert_eq!((interned.get(&1), interned.get(&3)), (None, Some(30)));
+        for key in 2..100 {
+            interned.insert(key, key * 10);
+        }
+        assert!(interned.len() <= 2, "{}", interned.len());
     }
 }

@@ -2,16 +2,11 @@
 
 use std::sync::Arc;
 
-use quick_cache::{
-    UnitWeighter,
-    unsync::{Cache, DefaultLifecycle},
-};
-use rustc_hash::FxBuildHasher;
-
 use super::{cgroup::Cgroups, notes::Notes};
 use crate::{
     event::{self, Shared},
     fact::{Fact, Reason},
+    interned::Interned,
     track::{Container, Subject, is_kernel},
 };
 
@@ -22,19 +17,17 @@ const CAPACITY: usize = 4096;
 /// A cgroup, and the container that its path names.
 type Membership = (Shared<event::Cgroup>, Option<event::Container>);
 
-type ById = Cache<u64, Membership, UnitWeighter, FxBuildHasher>;
-
 /// Cgroups by id.
 pub(super) struct Memberships {
     cgroups: Option<Cgroups>,
     mixed_with_v1: bool,
-    cache: ById,
+    cache: Interned<u64, Membership>,
 }
 
 impl Memberships {
     /// `mixed_with_v1`: version 1 is mounted too, and containers may be there alone.
     pub(super) fn new(cgroups: Option<Cgroups>, mixed_with_v1: bool) -> Self {
-        Self { cgroups, mixed_with_v1, cache: cache() }
+        Self { cgroups, mixed_with_v1, cache: Interned::new(CAPACITY) }
     }
 
     /// `process.cgroup` and `container`.
@@ -77,15 +70,14 @@ impl Memberships {
     }
 }
 
-fn cache() -> ById {
-    let weight = u64::try_from(CAPACITY).unwrap_or(u64::MAX);
-    Cache::with(CAPACITY, weight, UnitWeighter, FxBuildHasher, DefaultLifecycle::default())
-}
-
 /// The membership of a group. One that is not found is not cached, since the next id may be looked up while its group lives.
-fn cached(cache: &mut ById, id: u64, find: impl FnOnce(u64) -> Option<Arc<str>>) -> Option<Membership> {
+fn cached(
+    cache: &mut Interned<u64, Membership>,
+    id: u64,
+    find: impl FnOnce(u64) -> Option<Arc<str>>,
+) -> Option<Membership> {
     if let Some(membership) = cache.get(&id) {
-        return Some(membership.clone());
+        return Some(membership);
     }
     let path = find(id)?;
     let container = Container::of_path(&path).as_ref().map(to_event);
@@ -102,11 +94,11 @@ fn to_event(container: &Container) -> event::Container {
 mod tests {
     use std::sync::Arc;
 
-    use super::{CAPACITY, cache, cached};
+    use super::{CAPACITY, Interned, cached};
 
     #[test]
     fn a_cached_group_is_not_looked_up_again() {
-        let mut cache = cache();
+        let mut cache = Interned::new(CAPACITY);
         let path = |found: Option<super::Membership>| found.and_then(|(cgroup, _)| cgroup.path.clone());
         assert_eq!(path(cached(&mut cache, 7, |_| Some(Arc::from("/a")))).as_deref(), Some("/a"));
         assert_eq!(path(cached(&mut cache, 7, |_| unreachable!())).as_deref(), Some("/a"));
@@ -114,14 +106,14 @@ mod tests {
 
     #[test]
     fn a_group_that_was_not_found_is_looked_up_again() {
-        let mut cache = cache();
+        let mut cache = Interned::new(CAPACITY);
         assert!(cached(&mut cache, 7, |_| None).is_none());
         assert!(cached(&mut cache, 7, |_| Some(Arc::from("/a"))).is_some());
     }
 
     #[test]
     fn a_full_cache_evicts_and_keeps_the_latest_group() {
-        let mut cache = cache();
+        let mut cache = Interned::new(CAPACITY);
         let last = 2 * u64::try_from(CAPACITY).unwrap();
         for id in 0..=last {
             cached(&mut cache, id, |_| Some(Arc::from("/a")));
