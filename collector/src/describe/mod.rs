@@ -1,4 +1,4 @@
-//! The parts of events: [`Describer`] makes them of what the tracker knows, a file for each kind of part.
+//! The parts of events: `Describer` makes them of what the tracker knows, a file for each kind of part.
 //!
 //! Nothing here changes the process table. Parts that many events share are made once.
 

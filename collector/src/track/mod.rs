@@ -1,4 +1,4 @@
-//! What the agent knows of each process: the table's entries, and [`Tracker`], the only one that changes them.
+//! What the agent knows of each process: the table's entries, and `Tracker`, the only one that changes them.
 //!
 //! A record changes the table; a process that no record described is read from /proc; after a loss a [`ProcSnapshot`]
 //! corrects the table. Nothing here makes an event.
