@@ -16,8 +16,9 @@ use tokio::sync::mpsc;
 use crate::{
     checksum::Algorithms,
     config::Config,
+    describe::Cgroups,
     digest::Digests,
-    enrich::{Enricher, cgroup::Cgroups},
+    enrich::Enricher,
     event::{Action, Agent, AgentKind, Event},
     filter::Filter,
     linux::{give_memory_back, set_nice},

@@ -10,14 +10,18 @@ pub mod clock;
 pub mod config;
 pub mod decode;
 mod defaults;
+pub mod describe;
 pub mod digest;
 pub mod doctor;
 pub mod enrich;
 pub mod errno;
+pub mod fact;
+#[cfg(test)]
+mod fake_proc;
 mod file_calls;
 pub mod filter;
 pub mod inspect;
-pub mod known;
+mod interned;
 pub mod linux;
 pub mod load;
 pub mod machine;
@@ -31,6 +35,7 @@ mod reload;
 pub mod signal;
 pub mod source;
 pub mod text;
+pub mod track;
 pub mod wake_event;
 mod word;
 

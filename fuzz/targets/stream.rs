@@ -3,11 +3,7 @@
 
 #![no_main]
 
-use std::{
-    cell::RefCell,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use collector::{
     decode::decode,
@@ -50,17 +46,11 @@ fn options() -> Options {
     }
 }
 
-thread_local! {
-    /// When names are looked up: always now, so that files of this machine are read once.
-    static NOW: RefCell<Option<Instant>> = const { RefCell::new(None) };
-}
-
 fuzz_target!(|bytes: &[u8]| {
-    let now = NOW.with_borrow_mut(|now| *now.get_or_insert_with(Instant::now)) + Duration::ZERO;
     let mut enricher = Enricher::new(machine(), Arc::new(Proc::nowhere()), None, options());
     for (aligned, len) in records(bytes) {
         let record = decode(aligned.first(len)).expect("it was mended");
-        if let Some(draft) = enricher.enrich(&record, now) {
+        if let Some(draft) = enricher.enrich(&record) {
             check_event(&draft.event);
         }
         enricher.expire(record.time_ns());

@@ -10,7 +10,7 @@ pub(crate) struct Known(Table<u32>);
 impl Known {
     pub(crate) fn new() -> Self {
         let mut table = Table::new(Limits { entries: 65_536, grace_ns: 1_000_000_000 });
-        (1..=PROCESSES + 1).for_each(|number| table.insert(key(number), key(number / 2), number));
+        (1..=PROCESSES + 1).for_each(|number| table.insert(key(number), parent(number / 2), number));
         Self(table)
     }
 
@@ -19,6 +19,10 @@ impl Known {
         let key = key(number.wrapping_mul(7919) % PROCESSES + 2);
         (self.0.get(key).map(|entry| entry.process), self.0.parent(key))
     }
+}
+
+fn parent(number: u32) -> Option<ProcessKey> {
+    ProcessKey::from_record(number, u64::from(number) * 1_000)
 }
 
 fn key(number: u32) -> ProcessKey {

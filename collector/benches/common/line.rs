@@ -10,7 +10,6 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Instant,
 };
 
 use collector::{
@@ -64,7 +63,7 @@ pub(crate) fn enricher() -> Enricher {
 /// The event of a compiler, with all of its ancestors.
 pub(crate) fn an_exec() -> Box<Event> {
     let mut enricher = enricher();
-    let mut take = |record: &OwnedRecord| enricher.enrich(&decode(record.bytes()).unwrap(), Instant::now());
+    let mut take = |record: &OwnedRecord| enricher.enrich(&decode(record.bytes()).unwrap());
     for record in &records::above() {
         drop(take(record));
     }

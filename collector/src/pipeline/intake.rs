@@ -48,20 +48,26 @@ impl Intake {
         self.options.live || self.queue.len() < self.options.queue
     }
 
+    /// Sets the time of a batch of records.
+    pub(super) fn set_now(&mut self, now: Instant) {
+        self.enricher.set_now(now);
+        self.digests.set_now(now);
+    }
+
     /// Takes one record.
-    pub(super) fn take(&mut self, bytes: &[u8], now: Instant) {
+    pub(super) fn take(&mut self, bytes: &[u8]) {
         match decode(bytes) {
             Ok(record) => {
                 self.last_ns = record.time_ns();
                 if self.options.live {
                     self.enricher.follow_clock(self.last_ns);
                 }
-                let draft = self.enricher.enrich(&record, now);
+                let draft = self.enricher.enrich(&record);
                 let action = action_of(record.kind());
                 if record.fate() == Fate::ByLimit && self.options.actions.contains(&action) {
                     self.tally.limited(action, 1);
                 }
-                self.push(action, draft, now);
+                self.push(action, draft);
                 // As many go as come, so that malloc gives the next what the last have left.
                 self.enricher.expire(self.last_ns);
             }
@@ -73,13 +79,13 @@ impl Intake {
     }
 
     /// Queues the event of a record, if it became one and there is room.
-    pub(super) fn push(&mut self, action: Action, draft: Option<Draft>, now: Instant) {
+    pub(super) fn push(&mut self, action: Action, draft: Option<Draft>) {
         match draft {
             None => self.tally.filtered(action),
             Some(_) if self.queue.len() >= self.options.queue => {
                 self.tally.lost(Some(action), LossReason::QueueFull);
             }
-            Some(draft) => self.queue.push(draft, &mut self.digests, now),
+            Some(draft) => self.queue.push(draft, &mut self.digests),
         }
     }
 }

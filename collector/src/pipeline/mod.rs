@@ -181,18 +181,18 @@ impl Pipeline {
         }
         let mut records = Vec::new();
         while self.source.next(&mut |bytes| records.push(OwnedRecord::copy(bytes))) {}
-        let now = Instant::now();
+        self.intake.set_now(Instant::now());
         for record in scan::parents_first(&mut records) {
-            self.intake.take(record.bytes(), now);
+            self.intake.take(record.bytes());
             self.give_out()?;
         }
         for record in &records {
-            self.intake.take(record.bytes(), now);
+            self.intake.take(record.bytes());
             self.give_out()?;
         }
-        for draft in self.intake.enricher.missed_by_scan(now) {
+        for draft in self.intake.enricher.missed_by_scan() {
             self.intake.tally.made(Action::Snapshot);
-            self.intake.push(Action::Snapshot, Some(draft), now);
+            self.intake.push(Action::Snapshot, Some(draft));
             self.give_out()?;
         }
         Ok(())
@@ -219,13 +219,13 @@ impl Pipeline {
 
     /// Reads some records and gives out what becomes of them.
     fn read(&mut self) -> Result<Read, Closed> {
-        let now = Instant::now();
+        self.intake.set_now(Instant::now());
         let mut read = Read::default();
         while read.records < BATCH && self.intake.has_room() {
             let Self { source, intake, .. } = self;
             let found = source.next(&mut |bytes| {
                 read.bytes += bytes.len();
-                intake.take(bytes, now);
+                intake.take(bytes);
             });
             if !found {
                 break;
@@ -260,12 +260,13 @@ impl Pipeline {
         if let Some(limits) = self.commands.as_ref().and_then(Commands::take_digest_limits) {
             self.intake.digests.set_limits(limits);
         }
-        for computation in self.intake.digests.collect(Instant::now()) {
-            for Late { process, ticket } in self.intake.queue.take_late(computation) {
+        self.intake.digests.set_now(Instant::now());
+        for computation in self.intake.digests.collect() {
+            for Late { process, digest } in self.intake.queue.take_late(computation) {
                 let now = self.now_ns();
                 let mut event = self.intake.enricher.own(Action::Checksums, now);
                 event.process = Some(Box::new(process));
-                queue::write(&mut event, &ticket.state(), false);
+                queue::write(&mut event, &digest.state(), false);
                 if !self.intake.options.actions.contains(&Action::Checksums) {
                     continue;
                 }

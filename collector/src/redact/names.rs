@@ -1,26 +1,25 @@
-//! Whether a name is one of a list, told by one look at each of its bytes.
+//! Whether a word is in a list of names, in one pass over its bytes.
 
 use std::borrow::Cow;
 
 use aho_corasick::AhoCorasick;
 
-/// A list of names, each with a `*` before or behind it where it may be a part of a longer one. Case does not matter, and `-`
-/// is `_`.
+/// A list of names. A `*` before or behind a name matches any text there. Case does not matter, and `-` equals `_`.
 ///
-/// Some hundred words of each exec are asked about, and nearly all are in no list, so all names are looked for at once.
+/// Each exec has some hundred words, and nearly all are in no list, so all names are searched at once.
 #[derive(Clone, Debug)]
 pub(super) struct Names {
-    /// `None` where they are more than can be looked for.
+    /// `None` if there are too many to search for.
     stems: Option<AhoCorasick>,
-    /// Whether a word has one of them then.
+    /// The answer for any word then.
     otherwise: bool,
-    /// For each stem, whether a longer word that ends or begins with it has the name too.
+    /// For each stem, whether any text may stand before it and behind it.
     open: Vec<(bool, bool)>,
 }
 
 impl Names {
-    /// Each may begin and end with a `*`. `otherwise` is the answer for any word where they are more than can be looked for, of
-    /// some thousand million bytes.
+    /// Each may begin and end with a `*`. `otherwise` is the answer for any word if there are too many names to search for:
+    /// thousands of millions of bytes.
     pub(super) fn new(names: &[String], otherwise: bool) -> Self {
         let (stems, open): (Vec<_>, Vec<_>) = names.iter().map(|name| parted(name)).unzip();
         // Words are short: a search that skips ahead would begin more often than it skips.
@@ -28,8 +27,8 @@ impl Names {
         Self { stems: stems.ok(), otherwise, open }
     }
 
-    /// Whether one of them is this word's.
-    pub(super) fn have(&self, word: &[u8]) -> bool {
+    /// Whether the word matches one of the names.
+    pub(super) fn contain(&self, word: &[u8]) -> bool {
         let Some(stems) = &self.stems else { return self.otherwise };
         let word = folded(word);
         stems.find_overlapping_iter(&*word).any(|found| {
@@ -39,14 +38,14 @@ impl Names {
     }
 }
 
-/// The part of a name that a word must have, and whether more may stand before and behind it.
+/// The part of a name that a word must contain, and whether any text may stand before and behind it.
 fn parted(name: &str) -> (Vec<u8>, (bool, bool)) {
     let (left, rest) = name.strip_prefix('*').map_or((false, name), |rest| (true, rest));
     let (right, stem) = rest.strip_suffix('*').map_or((false, rest), |stem| (true, stem));
     (folded(stem.as_bytes()).into_owned(), (left, right))
 }
 
-/// With `_` for each `-`.
+/// With each `-` replaced by `_`.
 fn folded(word: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'-', word).is_none() {
         return word.into();
@@ -60,7 +59,7 @@ mod tests {
 
     use super::Names;
 
-    /// What [`Names::have`] is to answer, name by name.
+    /// What [`Names::contain`] must answer, name by name.
     fn is(word: &[u8], name: &str) -> bool {
         let fold = |bytes: &[u8]| -> Vec<u8> {
             bytes.iter().map(|byte| if *byte == b'-' { b'_' } else { byte.to_ascii_uppercase() }).collect()
@@ -81,12 +80,12 @@ mod tests {
         let all = Names::new(names, false);
         for word in words {
             let expected = names.iter().any(|name| is(word, name));
-            assert_eq!(all.have(word), expected, "{names:?} {:?}", String::from_utf8_lossy(word));
+            assert_eq!(all.contain(word), expected, "{names:?} {:?}", String::from_utf8_lossy(word));
         }
     }
 
     #[test]
-    fn no_names_have_no_word_and_a_star_has_every_word() {
+    fn an_empty_list_matches_no_word_and_a_star_matches_every_word() {
         let words = [&b""[..], b"A", b"\0"];
         check(&[], words);
         for name in ["", "*", "**", "***"] {
@@ -109,7 +108,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn words_are_found_as_name_by_name(
+        fn words_match_as_name_by_name(
             names in vec(r"\*?[ab_A-]{0,4}\*?", 0..6),
             words in vec("[abBx_-]{0,8}", 1..20),
         ) {
@@ -117,7 +116,7 @@ mod tests {
         }
 
         #[test]
-        fn any_words_are_found_as_name_by_name(
+        fn any_words_match_as_name_by_name(
             names in vec(any::<String>(), 0..4),
             word in vec(any::<u8>(), 0..8),
         ) {
@@ -125,10 +124,10 @@ mod tests {
         }
 
         #[test]
-        fn words_like_secrets_are_found_as_name_by_name(
+        fn words_like_secrets_match_as_name_by_name(
             words in vec("(MY|x)?[_-]?(API|APIKEY|KEYS?|PASS|PASSWORD|AUTH|TOKE|TOKEN)?[_-]?(KEY|id)?", 1..20),
         ) {
-            let names = super::super::SECRET.map(str::to_owned);
+            let names = super::super::words::SECRET.map(str::to_owned);
             check(&names, words.iter().map(String::as_bytes));
         }
     }

@@ -238,6 +238,11 @@ fn key(tgid: u32) -> ProcessKey {
     ProcessKey::new(tgid, u64::from(tgid))
 }
 
+/// A parent or a reaper; `None` for 0.
+fn named(tgid: u32) -> Option<ProcessKey> {
+    ProcessKey::from_record(tgid, u64::from(tgid))
+}
+
 /// Both tables, side by side.
 struct Both {
     table: Table<usize>,
@@ -258,7 +263,7 @@ impl Both {
     }
 
     fn insert(&mut self, value: usize, tgid: u32, parent: u32) {
-        self.table.insert(key(tgid), key(parent), value);
+        self.table.insert(key(tgid), named(parent), value);
         let end = self.model.lives.get(&tgid).and_then(|life| life.end);
         self.model.lives.insert(tgid, Life { value, parent, end });
     }
@@ -276,7 +281,7 @@ impl Both {
                     life.end = Some((self.now_ns, reaper));
                 }
                 if self.table.get(key(tgid)).is_some() {
-                    assert_eq!(self.table.end(key(tgid), KernelTimeNs(self.now_ns), key(reaper)), first);
+                    assert_eq!(self.table.end(key(tgid), KernelTimeNs(self.now_ns), named(reaper)), first);
                 }
             }
             Step::Wait(halves) => {
@@ -287,7 +292,7 @@ impl Both {
                 if self.table.get(key(tgid)).is_some() {
                     assert_eq!(
                         self.table.parent(key(tgid)),
-                        Some(key(self.model.parent(tgid))),
+                        named(self.model.parent(tgid)),
                         "parent of {tgid}"
                     );
                 }

@@ -1,17 +1,18 @@
 //! The agent's own way from a record to an event, with a /proc and a clock that are not the machine's.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use collector::{
     config::Config,
     decode::decode,
-    enrich::{Census, Enricher, Options},
+    enrich::{Enricher, Options},
     event::{Action, Event},
     options,
     pipeline::tally::Tally,
     process::{KernelTimeNs, Limits},
     procfs::Proc,
     source::OwnedRecord,
+    track::ProcSnapshot,
 };
 use collector_common::{Counters, Kind, Loss};
 
@@ -26,7 +27,7 @@ pub(crate) struct Agent {
     enricher: Enricher,
     tally: Tally,
     kernel: Counters,
-    census: Option<Census>,
+    census: Option<ProcSnapshot>,
 }
 
 impl Agent {
@@ -46,14 +47,14 @@ impl Agent {
     pub(crate) fn read(&mut self, record: &[u8], now_ns: u64) -> Option<Event> {
         let record = OwnedRecord::copy(record);
         let record = decode(record.bytes()).unwrap();
-        let draft = self.enricher.enrich(&record, Instant::now());
+        let draft = self.enricher.enrich(&record);
         self.enricher.expire(now_ns);
         draft.map(|draft| *draft.event)
     }
 
     /// Looks for the processes that no record of the scan told.
     pub(crate) fn look_for_the_rest(&mut self) {
-        self.enricher.missed_by_scan(Instant::now());
+        self.enricher.missed_by_scan();
     }
 
     /// The kernel side counts a loss.
@@ -71,7 +72,7 @@ impl Agent {
         if !self.tally.take_unlearnt() {
             return false;
         }
-        self.census = Census::take(&self.enricher.proc(), KernelTimeNs(now_ns));
+        self.census = ProcSnapshot::take(&self.enricher.proc(), KernelTimeNs(now_ns));
         true
     }
 
