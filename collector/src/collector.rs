@@ -201,8 +201,10 @@ impl Builder {
             filters: Vec::new(),
         };
         let mut config = self.config;
-        // The files of the machine that was recorded are not those of this one.
-        config.checksums.algorithms = Algorithms::NONE;
+        if !proc.is_nowhere() {
+            // The files of the machine that was recorded are not those of this one.
+            config.checksums.algorithms = Algorithms::NONE;
+        }
         let source = Box::new(Replay::new(recording));
         let progress = Some(source.progress());
         Ok(Prepared { config, source, machine, proc, agent, progress, live: false })

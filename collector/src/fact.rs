@@ -27,6 +27,8 @@ pub enum Reason {
     Unbound,
     /// The file was written to during the read, or so shortly before it that nothing proves which bytes ran.
     Unstable,
+    /// The agent replays a recording, and the machine that could answer is gone.
+    Replay,
     /// The read failed with this errno.
     Io(&'static str),
 }
@@ -45,9 +47,16 @@ impl Reason {
             Self::Disabled => "disabled",
             Self::Unbound => "unbound",
             Self::Unstable => "unstable",
+            Self::Replay => "replay",
             Self::Io(errno) => return format!("io:{errno}").into(),
         }
         .into()
+    }
+
+    /// Whether the process is gone for good, with all that /proc had of it.
+    #[must_use]
+    pub(crate) fn is_gone(self) -> bool {
+        matches!(self, Self::Exited | Self::Replay)
     }
 
     /// A call that failed with an errno.
@@ -67,6 +76,7 @@ impl From<ReadError> for Reason {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Exited { .. } => Self::Exited,
+            ReadError::NoProc { .. } => Self::Replay,
             ReadError::Denied { .. } => Self::Denied,
             ReadError::Malformed { .. } => Self::Unsupported,
             ReadError::Io { source: Errno::NAMETOOLONG, .. } => Self::TooLarge,

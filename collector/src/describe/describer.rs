@@ -30,14 +30,9 @@ pub(crate) struct Describer {
 impl Describer {
     /// Without anything cached. `cgroups` is the mount of cgroup version 2, if there is one.
     pub(crate) fn new(machine: &Machine, proc: Arc<Proc>, cgroups: Option<Cgroups>) -> Self {
+        let memberships = Memberships::new(cgroups, machine.mixed_cgroups, proc.is_nowhere());
         let own = View::new(machine.mnt_namespace, machine.user_namespace);
-        Self {
-            proc,
-            names: Names::new(own),
-            interner: Interner::default(),
-            memberships: Memberships::new(cgroups, machine.mixed_cgroups),
-            own,
-        }
+        Self { proc, names: Names::new(own), interner: Interner::default(), memberships, own }
     }
 
     /// Sets the time by which cached names get old.

@@ -21,14 +21,21 @@ type Membership = (Shared<event::Cgroup>, Option<event::Container>);
 /// Cgroups by id.
 pub(super) struct Memberships {
     cgroups: Option<Cgroups>,
+    /// Why a group has no path.
+    no_path: Reason,
     mixed_with_v1: bool,
     cache: Cache<u64, Membership>,
 }
 
 impl Memberships {
-    /// `mixed_with_v1`: version 1 is mounted too, and containers may be there alone.
-    pub(super) fn new(cgroups: Option<Cgroups>, mixed_with_v1: bool) -> Self {
-        Self { cgroups, mixed_with_v1, cache: Cache::new(CAPACITY) }
+    /// `mixed_with_v1`: version 1 is mounted too, and containers may be there alone. `replay`: the machine is gone.
+    pub(super) fn new(cgroups: Option<Cgroups>, mixed_with_v1: bool, replay: bool) -> Self {
+        let no_path = match cgroups {
+            Some(_) => Reason::Exited,
+            None if replay => Reason::Replay,
+            None => Reason::Unsupported,
+        };
+        Self { cgroups, no_path, mixed_with_v1, cache: Cache::new(CAPACITY) }
     }
 
     /// `process.cgroup` and `container`.
@@ -46,8 +53,7 @@ impl Memberships {
         let cgroups = &self.cgroups;
         let found = cached(&mut self.cache, id, |id| cgroups.as_ref().and_then(|cgroups| cgroups.path(id)));
         let (cgroup, mut container) = found.unwrap_or_else(|| {
-            let reason = if self.cgroups.is_some() { Reason::Exited } else { Reason::Unsupported };
-            notes.missing("process.cgroup.path", reason);
+            notes.missing("process.cgroup.path", self.no_path);
             (event::Cgroup { id: Some(id), path: None }.into(), None)
         });
         if container.is_none() {

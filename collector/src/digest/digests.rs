@@ -108,6 +108,10 @@ impl Digests {
         if limits.algorithms.is_empty() {
             return Answer::Known(State::Failed(Reason::Disabled));
         }
+        if self.proc.is_nowhere() {
+            // The files of this machine are not those of the recorded one.
+            return Answer::Known(State::Failed(Reason::Replay));
+        }
         if request.file.file.size > limits.max_size {
             return Answer::Known(State::Failed(Reason::TooLarge));
         }

@@ -32,7 +32,7 @@ impl Chain {
     /// Whether the chain may be cached until [`Tracker::chain_generation`] changes. The table does not report changes above
     /// the last link, and a link that could not be read may be readable the next time.
     pub(crate) fn is_cacheable(&self) -> bool {
-        self.full.is_none() && self.broken.is_none_or(|reason| reason == Reason::Exited)
+        self.full.is_none() && self.broken.is_none_or(Reason::is_gone)
     }
 }
 

@@ -48,7 +48,7 @@ impl Image {
 
     /// Whether the process was gone before its image could be read.
     pub(super) fn is_gone(&self) -> bool {
-        matches!(self.executable, Fact::Missing(Reason::Exited))
+        matches!(self.executable, Fact::Missing(reason) if reason.is_gone())
     }
 
     /// Whether the file was made by `memfd_create(2)`: it has such a name and never had a link.

@@ -1,6 +1,6 @@
 //! Recordings of real happenings, replayed without root: what they become, each time the same.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use collector::{
     Collector,
@@ -210,6 +210,21 @@ fn damage(events: &[Event]) -> String {
 fn a_whole_recording_ends_without_a_mark() {
     let events = events_of(&two_lives(), &FakeProc::new());
     assert_eq!(only(&events, Action::AgentStop).agent, None);
+}
+
+#[test]
+fn a_field_that_only_the_recorded_machine_could_fill_has_the_reason_replay() {
+    for recording in files(".rec") {
+        let mut collector = Collector::builder().config(everything()).replay(&recording).unwrap();
+        let events = std::iter::from_fn(|| collector.wait());
+        let reasons: BTreeSet<_> =
+            events.flat_map(|event| event.capture.missing.into_values()).map(|reason| reason.0).collect();
+        assert!(reasons.contains("replay"), "{}: {reasons:?}", recording.display());
+        // These two are facts of the record.
+        let others =
+            reasons.iter().filter(|&reason| !["replay", "kernel_task", "unbound"].contains(&&**reason));
+        assert_eq!(others.count(), 0, "{}: {reasons:?}", recording.display());
+    }
 }
 
 #[test]
