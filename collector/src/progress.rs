@@ -28,8 +28,8 @@ pub(crate) fn show(progress: Progress) -> Option<Shown> {
     let (end, ended) = channel();
     let write = move || {
         while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-            // A terminal that is gone shows nothing.
-            let _ = write!(io::stderr(), "\r\x1b[K{}", line(progress.read(), progress.total()));
+            // The cursor goes back, so that an event on the same terminal overwrites the line. A closed terminal shows nothing.
+            let _ = write!(io::stderr(), "\r\x1b[K{}\r", line(progress.read(), progress.total()));
         }
         let _ = write!(io::stderr(), "\r\x1b[K");
     };
