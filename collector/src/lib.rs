@@ -3,6 +3,8 @@
 //! [`Collector`] is a stream of [`event::Event`]s; the `collector` binary is built on it. ARCHITECTURE.md of the
 //! repository shows the rooms and which way the data flows through them.
 
+#![deny(unsafe_code)]
+
 mod collector;
 
 pub mod clock;

@@ -1,5 +1,7 @@
 //! The binary: reads the command line, runs the library, and turns what went wrong into words and exit codes.
 
+#![forbid(unsafe_code)]
+
 mod cli;
 mod output;
 mod signals;

@@ -1,5 +1,7 @@
 //! What Linux offers and rustix does not have. Here is `unsafe`.
 
+#![expect(unsafe_code, reason = "system calls that rustix lacks")]
+
 use std::ffi::c_int;
 use std::io;
 use std::mem::MaybeUninit;

@@ -5,6 +5,8 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
+use crate::api;
+use crate::licences;
 use crate::step;
 use crate::tidy;
 use crate::toolchain;
@@ -18,13 +20,14 @@ type Check = (&'static str, fn() -> Result<()>);
 
 const CHECKS: &[Check] = &[
     ("format", format),
-    ("tidy", tidy::check_sources),
-    ("licences", tidy::check_licences),
+    ("tidy", tidy::check),
+    ("licences", licences::check),
     ("cargo-deny", cargo_deny),
     ("clippy", clippy),
     ("clippy of the kernel object", clippy_of_kernel_object),
     ("clippy of the fuzzers", clippy_of_fuzzers),
     ("docs", docs),
+    ("public API", || api::check(false)),
 ];
 
 /// Runs every check; the error names those that did not pass.
@@ -62,6 +65,8 @@ fn clippy_of_kernel_object() -> Result<()> {
     let mut cargo = workspace::cargo();
     cargo
         .args(["clippy", "--package", "collector-ebpf", "--locked", "--", "-D", "warnings"])
+        // The workspace's other lints are for code that has an operating system.
+        .args(["-D", "clippy::undocumented_unsafe_blocks"])
         .env("CARGO_TARGET_DIR", workspace::target("bpf-clippy"))
         .env("CARGO_PROFILE_DEV_PANIC", "abort")
         .env("RUSTC_BOOTSTRAP", toolchain::UNSTABLE_CRATES);
@@ -86,5 +91,5 @@ fn cargo_deny() -> Result<()> {
         step::say("cargo-deny: left out, it is not installed; the licences were checked above");
         return Ok(());
     };
-    step::show(Command::new(cargo_deny).current_dir(workspace::root()).arg("check"))
+    step::show(Command::new(cargo_deny).current_dir(workspace::root()).args(["check", "bans", "licenses", "sources"]))
 }

@@ -3,7 +3,6 @@
 //! No sanitizer: what is fuzzed has no `unsafe` in it, so a fault is a panic, an assertion, an overflow or a hang. So stable
 //! Rust is enough.
 
-mod btf_seed;
 mod seeds;
 
 use std::env;

@@ -4,11 +4,15 @@
 //! nothing but cargo and a C linker. Stdout belongs to the agent and to the tests; what xtask has
 //! to say goes to stderr.
 
+#![forbid(unsafe_code)]
+
 mod agent;
+mod api;
 mod bench;
 mod ci;
 mod fuzz;
 mod kernel_object;
+mod licences;
 mod linker;
 mod packages;
 mod privilege;
@@ -84,6 +88,12 @@ enum Command {
     Ci,
     /// Check the rules of this tree: no circles among the files of a crate, the order of the rooms, file headers.
     Tidy,
+    /// Compare the public API of each library crate with its list in docs/api.
+    Api {
+        /// Write the lists anew.
+        #[arg(long)]
+        accept: bool,
+    },
     /// Build every fuzzer, and run one or each of them from recorded seeds.
     ///
     /// Stable Rust is enough. An input that breaks something is kept below target/fuzz-found.
@@ -108,7 +118,8 @@ fn main() -> ExitCode {
         Command::Test { args } => test::all(&args),
         Command::Vm(options) => vm::run(&options),
         Command::Ci => ci::checks(),
-        Command::Tidy => tidy::check_sources(),
+        Command::Api { accept } => api::check(accept),
+        Command::Tidy => tidy::check(),
         Command::Fuzz { seconds, target } => fuzz::run(target.as_deref(), seconds),
         Command::Bench(bench) => bench::measure(&bench),
     };

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::fuzz::btf_seed;
-use crate::step;
 use crate::workspace;
 
 /// In a recording, the lengths from here on announce counters.
@@ -76,7 +74,11 @@ pub(super) fn write() -> Result<()> {
     save("mapping", &[of_proc(&["maps", "smaps"]), texts(MAPPINGS)].concat())?;
     let names = ["/etc/passwd", "/etc/group"].map(|file| fs::read(file).unwrap_or_default());
     save("passwd", &[names.to_vec(), of_proc(&["uid_map"])].concat())?;
-    save("btf", &kernel_types()?)
+    let kernel_types = workspace::root().join("fuzz/seeds/btf/kernel-types");
+    save(
+        "btf",
+        &[fs::read(&kernel_types).with_context(|| format!("cannot read {}", kernel_types.display()))?],
+    )
 }
 
 /// What stands behind a recording's head.
@@ -108,18 +110,6 @@ fn of_proc(files: &[&str]) -> Vec<Vec<u8>> {
     let processes = ["1", "2", "self"];
     let all = processes.iter().flat_map(|pid| files.iter().map(move |file| format!("/proc/{pid}/{file}")));
     all.filter_map(|path| fs::read(path).ok()).collect()
-}
-
-/// This kernel's types, as far as the agent looks for them; nothing where it does not tell them.
-fn kernel_types() -> Result<Vec<Vec<u8>>> {
-    let table = workspace::root().join("collector-common/src/offsets.rs");
-    let table = fs::read_to_string(&table).with_context(|| format!("cannot read {}", table.display()))?;
-    let Ok(vmlinux) = fs::read("/sys/kernel/btf/vmlinux") else {
-        step::say("fuzz: btf has no seed, as this kernel does not tell its types");
-        return Ok(Vec::new());
-    };
-    let trimmed = btf_seed::trimmed(&vmlinux, &table).context("cannot trim /sys/kernel/btf/vmlinux")?;
-    Ok(vec![trimmed])
 }
 
 fn save(fuzzer: &str, seeds: &[Vec<u8>]) -> Result<()> {

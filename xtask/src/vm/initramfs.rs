@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::cpio::Archive;
+use super::archive::Archive;
 use super::kernel::Module;
 use super::programs::TestPrograms;
 use super::userland::{Taken, Userland};

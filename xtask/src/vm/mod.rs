@@ -2,8 +2,9 @@
 //! target/vm and are not installed.
 
 mod arch;
+mod archive;
 mod costs;
-mod cpio;
+
 mod cross;
 mod emulator;
 mod guest;

@@ -1,19 +1,12 @@
-//! An archive in cpio's "newc" format, which is what a kernel unpacks as its first root.
-//! `Documentation/driver-api/early-userspace/buffer-format.rst` describes it.
+//! An archive in the "newc" format of cpio, which a kernel unpacks as its first root. The crate `cpio` writes the members.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-
-const MAGIC: &str = "070701";
-const TRAILER: &[u8] = b"TRAILER!!!";
-
-const DIRECTORY: u32 = 0o040_000;
-const REGULAR: u32 = 0o100_000;
-const SYMLINK: u32 = 0o120_000;
+use cpio::newc::{Builder, ModeFileType, trailer};
 
 /// What stands at a path.
 enum Entry {
@@ -45,59 +38,32 @@ impl Archive {
         self.insert(path, Entry::Symlink(target.to_owned()));
     }
 
-    /// The folders above it come by themselves; what is there already stays.
+    /// Adds the folders above it too; an entry that exists stays.
     fn insert(&mut self, path: &Path, entry: Entry) {
-        let path = relative(path);
+        // Names in an archive have no slash before them.
+        let path = path.strip_prefix("/").unwrap_or(path);
         for above in path.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()) {
             self.entries.entry(above.to_owned()).or_insert(Entry::Directory);
         }
-        self.entries.entry(path).or_insert(entry);
+        self.entries.entry(path.to_owned()).or_insert(entry);
     }
 
     pub(super) fn write(&self, out: &mut impl Write) -> Result<()> {
-        let mut inode = 0;
-        for (path, entry) in &self.entries {
-            inode += 1;
-            let (mode, contents) = match entry {
-                Entry::Directory => (DIRECTORY | 0o755, &[][..]),
-                Entry::File { bytes, executable: true } => (REGULAR | 0o755, &bytes[..]),
-                Entry::File { bytes, executable: false } => (REGULAR | 0o644, &bytes[..]),
-                Entry::Symlink(target) => (SYMLINK | 0o777, target.as_os_str().as_bytes()),
+        for (inode, (path, entry)) in (1..).zip(&self.entries) {
+            let (kind, mode, contents) = match entry {
+                Entry::Directory => (ModeFileType::Directory, 0o755, &[][..]),
+                Entry::File { bytes, executable: true } => (ModeFileType::Regular, 0o755, &bytes[..]),
+                Entry::File { bytes, executable: false } => (ModeFileType::Regular, 0o644, &bytes[..]),
+                Entry::Symlink(target) => (ModeFileType::Symlink, 0o777, target.as_os_str().as_bytes()),
             };
-            member(out, inode, mode, path.as_os_str().as_bytes(), contents)
-                .with_context(|| format!("cannot archive {}", path.display()))?;
+            let writing = || format!("cannot archive {}", path.display());
+            let name = path.to_str().with_context(writing)?;
+            let member = Builder::new(name).ino(inode).nlink(1).mode(mode).set_mode_file_type(kind);
+            let mut member = member.write(&mut *out, u32::try_from(contents.len()).with_context(writing)?);
+            member.write_all(contents).and_then(|()| member.finish().map(drop)).with_context(writing)?;
         }
-        member(out, 0, 0, TRAILER, &[]).context("cannot end the archive")
+        trailer(&mut *out).map(drop).context("cannot end the archive")
     }
-}
-
-/// Names in an archive have no slash before them.
-fn relative(path: &Path) -> PathBuf {
-    path.strip_prefix("/").unwrap_or(path).to_owned()
-}
-
-/// Thirteen numbers of eight hexadecimal digits, the name with a zero after it, the contents; name and contents are each
-/// filled up to a multiple of four.
-fn member(out: &mut impl Write, inode: u32, mode: u32, name: &[u8], contents: &[u8]) -> io::Result<()> {
-    let len = |bytes: usize| u32::try_from(bytes).map_err(io::Error::other);
-    let (name_len, file_len) = (len(name.len() + 1)?, len(contents.len())?);
-    let links = 1;
-    let numbers = [inode, mode, 0, 0, links, 0, file_len, 0, 0, 0, 0, name_len, 0];
-    out.write_all(MAGIC.as_bytes())?;
-    for number in numbers {
-        write!(out, "{number:08x}")?;
-    }
-    out.write_all(name)?;
-    let header_len = MAGIC.len() + numbers.len() * 8;
-    out.write_all(zeros(header_len + name.len() + 1, 1))?;
-    out.write_all(contents)?;
-    out.write_all(zeros(contents.len(), 0))
-}
-
-/// `least` zeros, and as many more as make `len` a multiple of four.
-fn zeros(len: usize, least: usize) -> &'static [u8] {
-    let count = least + len.next_multiple_of(4) - len;
-    [0; 4].get(..count).unwrap_or(&[0; 4])
 }
 
 #[cfg(test)]
@@ -108,14 +74,6 @@ mod tests {
         let mut bytes = Vec::new();
         archive.write(&mut bytes).unwrap();
         bytes
-    }
-
-    #[test]
-    fn an_archive_without_entries_is_its_trailer() {
-        let bytes = written(&Archive::default());
-        assert!(bytes.starts_with(b"070701"));
-        assert_eq!(&bytes[110..], b"TRAILER!!!\0\0\0\0");
-        assert_eq!(bytes.len() % 4, 0);
     }
 
     #[test]
