@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{RecordHeader, TaskState};
+use crate::{record::RecordHeader, task::TaskState};
 
 /// [`Endpoints::family`] of IPv4: `AF_INET`.
 pub const FAMILY_IPV4: u16 = 2;
@@ -25,8 +25,8 @@ pub struct Endpoints {
     pub source_port: u16,
     /// Remote port in host order.
     pub destination_port: u16,
-    /// [`FAMILY_IPV4`] or [`FAMILY_IPV6`]; an IPv6 socket that speaks IPv4 to a mapped address has [`FAMILY_IPV6`]
-    /// here and the mapped address, and the agent tells it as IPv4.
+    /// [`FAMILY_IPV4`] or [`FAMILY_IPV6`]. An IPv6 socket that connects to a mapped address has [`FAMILY_IPV6`] and
+    /// that address here; the agent reports it as IPv4.
     pub family: u16,
     /// [`PROTOCOL_TCP`] or [`PROTOCOL_UDP`].
     pub protocol: u16,
@@ -38,35 +38,35 @@ const _: () = assert!(size_of::<Endpoints>() == 40);
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct ConnectRecord {
-    /// The head.
+    /// The header.
     pub header: RecordHeader,
-    /// The task that connects; a kernel thread where the kernel itself does.
+    /// The task that connects; a kernel thread if the kernel itself does.
     pub task: TaskState,
     /// The ends.
     pub endpoints: Endpoints,
-    /// Socket cookie: unique for the life of the host's boot.
+    /// Socket cookie: unique during one boot of the host.
     pub cookie: u64,
 }
 
 const _: () = assert!(size_of::<ConnectRecord>() == 192);
 
-/// A TCP connection that was begun is open, or has failed.
+/// A TCP connect ended: the connection is open, or it failed.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct ConnectResultRecord {
-    /// The head.
+    /// The header.
     pub header: RecordHeader,
-    /// The task that began it, as it was then.
+    /// The task that began it, as it was at that time.
     pub task: TaskState,
     /// The ends.
     pub endpoints: Endpoints,
-    /// Socket cookie: that of the connect.
+    /// Socket cookie: the one of the connect.
     pub cookie: u64,
     /// When the connect was begun, nanoseconds on `CLOCK_BOOTTIME`.
     pub begun_ns: u64,
-    /// `sk->sk_err`: errno of a failure; 0 with `established` 0 is a connect given up by its owner.
+    /// `sk->sk_err`: errno of a failure; 0 with `established` 0 means that its owner gave up.
     pub error: u32,
-    /// 1 where the connection is open, else 0.
+    /// 1 if the connection is open, else 0.
     pub established: u32,
 }
 

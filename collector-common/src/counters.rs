@@ -2,14 +2,14 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::Kind;
+use crate::record::Kind;
 
 /// Why the kernel side could not send a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
     /// The ring buffer had no room.
     RingFull,
-    /// There was no room to build the record in.
+    /// The kernel side had no memory to build the record in.
     ReserveFailed,
     /// A table of the kernel side was full.
     TableFull,
@@ -18,10 +18,10 @@ pub enum Loss {
 impl Loss {
     /// How many there are.
     pub const COUNT: usize = 3;
-    /// All of them, in the order of their places.
+    /// All of them, by index.
     pub const ALL: [Self; Self::COUNT] = [Self::RingFull, Self::ReserveFailed, Self::TableFull];
 
-    /// The place of this loss in [`Counters::lost`].
+    /// The index of this loss in [`Counters::lost`].
     #[must_use]
     pub const fn index(self) -> usize {
         match self {
@@ -40,10 +40,10 @@ pub struct Counters {
     pub seen: [u64; Kind::COUNT],
     /// Events seen and not sent, by [`Kind::index`] and [`Loss::index`].
     pub lost: [[u64; Loss::COUNT]; Kind::COUNT],
-    /// Datagrams to a peer that the socket had a connect event for already.
+    /// Datagrams to a peer for which the socket had a connect event already.
     pub udp_folded: u64,
-    /// Connects that a rule left out, and which were not sent.
+    /// Connects that a rule filters out. They are not sent.
     pub connects_by_rule: u64,
-    /// The same of processes whose image was run more often than the limit says.
+    /// Connects of processes whose image ran more often than the limit allows. They are not sent either.
     pub connects_by_limit: u64,
 }

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{RecordHeader, TaskIdentity};
+use crate::{record::RecordHeader, task::TaskIdentity};
 
 /// The identity of a file, as its inode has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -20,28 +20,27 @@ pub struct FileIdentity {
     pub device: u32,
     /// `i_mode`: type and permissions.
     pub mode: u16,
-    /// What else there is to say of it: [`FileIdentity::FOREIGN`], [`FileIdentity::CTIME_TOLD`],
-    /// [`FileIdentity::REMOTE`].
+    /// Further facts: [`FileIdentity::FOREIGN`], [`FileIdentity::CTIME_QUERIED`], [`FileIdentity::REMOTE`].
     pub flags: u16,
     /// Owner in the initial user namespace.
     pub uid: u32,
-    /// `i_generation`: tells apart the files that have one inode number after each other, which may also have one size and,
-    /// within a tick of the clock, one change time. 0 where it is not known, as stat(2) does not tell it.
+    /// `i_generation`: differs between files that use one inode number in turn, which may also have the same size
+    /// and, within a tick of the clock, the same change time. 0 if it is not known: stat(2) does not report it.
     pub generation: u32,
-    /// `i_nlink`: 0 when the file has been deleted, or never had a name.
+    /// `i_nlink`: 0 if the file was deleted or never had a name.
     pub links: u32,
 }
 
 const _: () = assert!(size_of::<FileIdentity>() == 48);
 
 impl FileIdentity {
-    /// In [`FileIdentity::flags`]: whoever serves or mounted the file system need not be root. It is FUSE, or it was
-    /// mounted in another user namespace than the first. So its numbers and times are what a user makes them, and the
-    /// same ones do not mean the same bytes.
+    /// In [`FileIdentity::flags`]: the file system is FUSE, or was mounted in another user namespace than the initial
+    /// one. So an unprivileged user may serve it and choose its numbers and times, and equal numbers do not mean
+    /// equal bytes.
     pub const FOREIGN: u16 = 1;
-    /// In [`FileIdentity::flags`]: somebody was told the change time (`I_CTIME_QUERIED`, Linux 6.13), so that the next
-    /// change is sure to have another one, be it in the same tick of the clock.
-    pub const CTIME_TOLD: u16 = 2;
+    /// In [`FileIdentity::flags`]: somebody has queried the change time (`I_CTIME_QUERIED`, Linux 6.13). So the next
+    /// change gets another one, even in the same tick of the clock.
+    pub const CTIME_QUERIED: u16 = 2;
     /// In [`FileIdentity::flags`]: a process or another machine serves the file system, and may answer late or never.
     pub const REMOTE: u16 = 4;
 }
@@ -52,13 +51,12 @@ impl FileIdentity {
 pub struct Piece {
     /// Bytes in the record.
     pub len: u32,
-    /// Bytes there were. More than `len` where it was cut or could not be read; [`Piece::UNKNOWN`] for a path whose
-    /// walk did not reach the root.
+    /// Bytes there were: more than `len` if the run was cut or could not be read, or [`Piece::UNKNOWN`].
     pub full: u32,
 }
 
 impl Piece {
-    /// `full` of a path whose length is not known.
+    /// `full` of a path whose walk did not reach the root.
     pub const UNKNOWN: u32 = u32::MAX;
 
     /// Whether the record carries all of it.
@@ -72,7 +70,7 @@ impl Piece {
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct ExecRecord {
-    /// The head.
+    /// The header.
     pub header: RecordHeader,
     /// The process, with its new image and credentials.
     pub task: TaskIdentity,
@@ -80,13 +78,13 @@ pub struct ExecRecord {
     pub exe: FileIdentity,
     /// Path of the image from the root of the mount namespace.
     pub path: Piece,
-    /// Working directory, the same way.
+    /// Working directory, in the same way.
     pub cwd: Piece,
-    /// What execve(2) was given, where an interpreter runs it; empty otherwise.
+    /// The path that execve(2) was given, if an interpreter runs it; else empty.
     pub script: Piece,
     /// argv: strings that each end in NUL.
     pub args: Piece,
-    /// The environment, the same way.
+    /// The environment, in the same way.
     pub env: Piece,
 }
 

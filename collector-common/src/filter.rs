@@ -1,38 +1,38 @@
-//! What the loader and the programs agree on for filters: the switches, the bits of rules, and what becomes of a record.
+//! What the loader and the programs share about filters: switches, bits of rules, and the fate of a record.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Bit of a rule: what matches it is left out.
+/// Bit of a rule: processes that match it are filtered out.
 pub const EXCLUDE: u32 = 1;
-/// Bit of a rule: what matches no rule of its key with this bit is left out.
+/// Bit of a rule: processes that match no rule of its key with this bit are filtered out.
 pub const ONLY: u32 = 2;
-/// Where the two bits of rules on the parent's image stand behind those on the image itself: one path is looked up for
-/// both, since each image may be another's parent.
+/// Position of the two bits of rules on the parent's image, behind those on the image itself. One look-up of a path
+/// gets both, since each image may be another's parent.
 pub const PARENT_SHIFT: u32 = 2;
 
-/// Bytes of a path that rules are compared with: the most that a trie of the kernel takes (`LPM_DATA_SIZE_MAX`).
+/// Bytes of a path that rules are compared with: the maximum of a trie in the kernel (`LPM_DATA_SIZE_MAX`).
 pub const RULE_PATH_MAX: usize = 256;
-/// `PID_MAX_LIMIT` of a kernel of 64 bits: process ids are below it.
+/// `PID_MAX_LIMIT` of a 64-bit kernel: process ids are below it.
 pub const PID_LIMIT: u32 = 1 << 22;
-/// Processes of which the programs keep a byte each, in one value of their map.
+/// Process ids in one value of a map that has a byte for each of them.
 pub const PIDS_IN_A_PAGE: usize = 4096;
-/// Images whose executions are counted for a limit; the least recently used is forgotten.
+/// Images with a count for the limit; the least recently used is evicted.
 pub const LIMITED_IMAGES_MAX: u32 = 8192;
-/// Cgroups that match a rule, at most.
+/// Most cgroups that may match a rule.
 pub const RULED_CGROUPS_MAX: u32 = 32 << 10;
-/// Processes that ran before the agent and whose images match a rule, at most.
+/// Most processes from before the agent whose images may match a rule.
 pub const RULED_PROCESSES_MAX: u32 = 32 << 10;
 
-/// Which keys have rules, as [`EXCLUDE`] and [`ONLY`], and the limit. The programs have it as read-only data, so that the
-/// verifier takes out the code of what is 0.
+/// Which keys have rules, as [`EXCLUDE`] and [`ONLY`], and the limit. The programs have this as read-only data, so
+/// that the verifier removes the code of whatever is 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Filters {
-    /// 1 where anything else here is not 0.
+    /// 1 if any other field is not 0.
     pub any: u32,
     /// Effective user ids.
     pub uids: u32,
-    /// Cgroups and what is below them.
+    /// Cgroups, each with those below it.
     pub cgroups: u32,
     /// Names of processes.
     pub comms: u32,
@@ -40,14 +40,14 @@ pub struct Filters {
     pub images: u32,
     /// Paths of the images of parents.
     pub parents: u32,
-    /// Nanoseconds from one execution of an image to the next at the limit; 0 for no limit.
+    /// Nanoseconds from one exec of an image to the next at the limit; 0 for no limit.
     pub limit_interval_ns: u64,
-    /// How much sooner executions may come, in nanoseconds: the interval, times all of a burst but its first.
+    /// How much earlier an exec may come, in nanoseconds: the interval, times the burst less one.
     pub limit_slack_ns: u64,
 }
 
 impl Filters {
-    /// None: all is told.
+    /// No filters: every event is reported.
     pub const OFF: Self = Self {
         any: 0,
         uids: 0,
@@ -62,33 +62,33 @@ impl Filters {
 
 const _: () = assert!(size_of::<Filters>() == 40);
 
-/// What becomes of a record.
+/// What happens to a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It is told, if its action is wanted.
-    Told,
-    /// A rule leaves it out.
+    /// It is reported, if its action is wanted.
+    Reported,
+    /// A rule filters it out.
     ByRule,
-    /// Its image was run more often than the limit says.
+    /// Its image ran more often than the limit allows.
     ByLimit,
 }
 
 impl Fate {
-    /// Its number in [`RecordHeader::fate`](crate::RecordHeader::fate): 0 is told.
+    /// Its number in [`RecordHeader::fate`](crate::RecordHeader::fate).
     #[must_use]
     pub const fn to_wire(self) -> u16 {
         match self {
-            Self::Told => 0,
+            Self::Reported => 0,
             Self::ByRule => 1,
             Self::ByLimit => 2,
         }
     }
 
-    /// The fate of this number. An unknown one is left out, as all but 0 are.
+    /// The fate with this number. An unknown number means that the record is filtered out.
     #[must_use]
     pub const fn from_wire(number: u16) -> Self {
         match number {
-            0 => Self::Told,
+            0 => Self::Reported,
             2 => Self::ByLimit,
             _ => Self::ByRule,
         }

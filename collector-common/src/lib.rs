@@ -1,8 +1,8 @@
 //! What crosses from the kernel to the agent: records, the offsets that the programs need, counters and limits.
 //!
-//! Both sides compile this crate, so neither can read the bytes in another way than the other wrote them. Every wire
-//! type is made of integers and byte arrays alone, has no padding, and asserts its size; the derives of zerocopy turn
-//! a mistake in that into a compile error. There is no I/O here and no `unsafe`.
+//! Both sides compile this crate, so they agree about the bytes. Every wire type consists of integers and byte
+//! arrays, has no padding, and asserts its size; the derives of zerocopy turn a mistake into a compile error. There
+//! is no I/O here and no `unsafe`.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -26,4 +26,4 @@ pub use filter::*;
 pub use limits::*;
 pub use offsets::{ABSENT, Field, FieldKind, Need, Offsets};
 pub use record::{Kind, RecordHeader, WIRE_VERSION};
-pub use task::{Credentials, Namespaces, PF_KTHREAD, TaskIdentity, TaskRecord, TaskState};
+pub use task::{Credentials, NamespaceIds, PF_KTHREAD, TaskIdentity, TaskRecord, TaskState};

@@ -1,7 +1,7 @@
-//! Every place in a kernel structure that the programs read, found in the running kernel's BTF before they are loaded.
+//! Every field of a kernel structure that the programs read. The loader finds each in the running kernel's BTF.
 //!
-//! Rust emits no CO-RE relocations. So the loader looks each row of this table up and hands the answers to the
-//! programs as read-only data, which the verifier sees as constants.
+//! Rust emits no CO-RE relocations. So the loader looks up each row of this table and passes the results to the
+//! programs as read-only data, which the verifier treats as constants.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -21,14 +21,14 @@ pub enum FieldKind {
     Arguments,
 }
 
-/// What follows where a field is not there.
+/// The consequence of a missing field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// Nothing can run without it.
+    /// The agent cannot run.
     Required,
-    /// The named feature is left out, and `doctor` and `agent-start` say so.
+    /// The agent runs without the named feature, and `doctor` and `agent-start` report that.
     Feature(&'static str),
-    /// Another row, or another way, covers for it.
+    /// Another row, or another way, replaces it.
     Fallback,
 }
 
@@ -41,13 +41,13 @@ pub struct Field {
     pub path: &'static str,
     /// What is looked up.
     pub kind: FieldKind,
-    /// What follows where it is absent.
+    /// The consequence if it is missing.
     pub need: Need,
 }
 
 macro_rules! offsets {
     ($($name:ident: $kind:ident $path:literal $need:expr;)*) => {
-        /// The answers, one for each row of [`Offsets::FIELDS`] and in that order.
+        /// The results, one for each row of [`Offsets::FIELDS`] and in that order.
         #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
         #[repr(C)]
         #[expect(missing_docs, reason = "each row's path says what it is")]
@@ -64,7 +64,7 @@ macro_rules! offsets {
                 need: $need,
             },)*];
 
-            /// No field is there.
+            /// No field exists.
             pub const NONE: Self = Self { $($name: ABSENT,)* };
         }
     };
@@ -175,7 +175,7 @@ offsets! {
     super_dev: Offset "super_block.s_dev" Required;
     super_magic: Offset "super_block.s_magic" Required;
     super_user_ns: Offset "super_block.s_user_ns" Required;
-    // The change time had three names: `i_ctime` to 6.5, `__i_ctime` to 6.10, then two fields.
+    // The change time had three names: `i_ctime` until 6.5, `__i_ctime` until 6.10, then two fields.
     inode_ctime: Offset "inode.__i_ctime|inode.i_ctime" Fallback;
     inode_ctime_sec: Offset "inode.i_ctime_sec" Fallback;
     inode_ctime_nsec: Offset "inode.i_ctime_nsec" Fallback;
@@ -183,6 +183,6 @@ offsets! {
     sock_cookie: Offset "sock.__sk_common.skc_cookie" Required;
     sock_err: Offset "sock.sk_err" Required;
 
-    // 6.16 gave the tracepoint a second argument that says whether the group is dead.
+    // Since 6.16 the tracepoint has a second argument, which says whether the group is dead.
     exit_arguments: Arguments "sched_process_exit" Required;
 }

@@ -1,8 +1,8 @@
-//! Who: the facts of a task that its events carry.
+//! The facts of a task that its records carry.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{COMM_LEN, RecordHeader};
+use crate::{limits::COMM_LEN, record::RecordHeader};
 
 /// `task_struct.flags`: a kernel thread (`include/linux/sched.h`, the same in every kernel so far).
 pub const PF_KTHREAD: u32 = 0x0020_0000;
@@ -32,13 +32,13 @@ pub struct Credentials {
 // The kernel side reads the whole block at once: `struct cred` has the eight ids in this order since 2.6.29.
 const _: () = assert!(size_of::<Credentials>() == 32);
 
-/// What may change during a process's life, and the key that finds the rest.
+/// The facts that may change during the life of a process, and the key of the process.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct TaskState {
     /// Start of the process: `group_leader->start_boottime`, nanoseconds on `CLOCK_BOOTTIME`.
     pub start_ns: u64,
-    /// Start of the parent process, the same way.
+    /// Start of the parent process, in the same way.
     pub parent_start_ns: u64,
     /// Thread-group id in the initial PID namespace.
     pub tgid: u32,
@@ -70,11 +70,11 @@ pub struct TaskState {
 
 const _: () = assert!(size_of::<TaskState>() == 120);
 
-/// Inode numbers of the namespaces a task is in, beside [`TaskState::net_namespace`]; 0 where the kernel has no such
+/// Inode numbers of the namespaces of a task, except [`TaskState::net_namespace`]; 0 if the kernel has no such
 /// namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub struct Namespaces {
+pub struct NamespaceIds {
     /// Mount namespace.
     pub mnt: u32,
     /// PID namespace the process was created in.
@@ -89,21 +89,21 @@ pub struct Namespaces {
     pub cgroup: u32,
 }
 
-/// All that a fork, an exec and the start-up scan tell of a process.
+/// All facts that a fork, an exec and a snapshot report about a process.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct TaskIdentity {
-    /// The part that exits and connects tell too.
+    /// The facts that exits and connects report too.
     pub state: TaskState,
     /// Thread-group id in the innermost PID namespace.
     pub vpid: u32,
-    /// `task->loginuid`; `u32::MAX` where it was never set.
+    /// `task->loginuid`; `u32::MAX` if it was never set.
     pub login_uid: u32,
-    /// `task->sessionid` of the audit subsystem; `u32::MAX` where it was never set.
+    /// `task->sessionid` of the audit subsystem; `u32::MAX` if it was never set.
     pub audit_session: u32,
     /// The namespaces.
-    pub namespaces: Namespaces,
-    /// `real_parent->flags`: `PF_*`. A parent that is a kernel thread is how the kernel starts a program by itself.
+    pub namespaces: NamespaceIds,
+    /// `real_parent->flags`: `PF_*`. If the parent is a kernel thread, the kernel itself started the program.
     pub parent_flags: u32,
 }
 
@@ -113,13 +113,13 @@ const _: () = assert!(size_of::<TaskIdentity>() == 160);
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct TaskRecord {
-    /// The head.
+    /// The header.
     pub header: RecordHeader,
-    /// The new process, or the one that was found.
+    /// The new process, or the one that ran before the agent.
     pub task: TaskIdentity,
-    /// Start of the process that forked. Not always the parent: see `CLONE_PARENT` in clone(2). 0 in a scan.
+    /// Start of the process that forked. Not always the parent: see `CLONE_PARENT` in clone(2). 0 in a snapshot.
     pub forker_start_ns: u64,
-    /// Thread-group id of the process that forked; 0 in a scan.
+    /// Thread-group id of the process that forked; 0 in a snapshot.
     pub forker_tgid: u32,
     /// Zero; keeps the size a multiple of 8.
     pub reserved: u32,

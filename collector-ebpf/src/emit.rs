@@ -1,4 +1,4 @@
-//! The way out: records into the ring, counts into the counters.
+//! The way out: records go into the ring, counts into the counters.
 
 #![expect(unsafe_code, reason = "calls helpers of the kernel and writes into the ring")]
 
@@ -13,7 +13,7 @@ use zerocopy::FromBytes;
 
 use crate::{
     kernel::pieces,
-    maps::{COUNTERS, ExecScratch, PIECES_LEN, RECORDS},
+    maps::{COUNTERS, ExecScratch, PIECES_LEN, RECORDS, counts::add_one},
 };
 
 /// Counts an event of this kind as seen.
@@ -28,16 +28,16 @@ pub fn lost(kind: Kind, loss: Loss) {
     count(|counters| &raw mut counters.lost[kind.index()][loss.index()]);
 }
 
-/// Counts a connect that is not sent.
+/// Counts a connect that a filter drops.
 #[inline(always)]
 pub fn connect_filtered(fate: Fate) {
     match fate {
         Fate::ByLimit => count(|counters| &raw mut counters.connects_by_limit),
-        Fate::Told | Fate::ByRule => count(|counters| &raw mut counters.connects_by_rule),
+        Fate::Reported | Fate::ByRule => count(|counters| &raw mut counters.connects_by_rule),
     }
 }
 
-/// Counts a datagram that made no event of its own.
+/// Counts a datagram that has no event of its own.
 #[inline(always)]
 pub fn folded() {
     count(|counters| &raw mut counters.udp_folded);
@@ -52,24 +52,7 @@ fn count(place: impl FnOnce(&mut Counters) -> *mut u64) {
     unsafe { add_one(place(counters)) };
 }
 
-/// Counts at a place of this CPU. Atomic all the same: a program may be preempted by another on the same CPU, and any be
-/// interrupted by one that runs in softirq. By hand, as `core` has no `fetch_add` for this target.
-///
-/// # Safety
-///
-/// The place is an aligned `u64` in the value of a map.
-#[inline(always)]
-pub unsafe fn add_one(place: *mut u64) {
-    #[cfg(target_arch = "bpf")]
-    // SAFETY: the place is as the caller promises; the instruction touches nothing else.
-    unsafe {
-        core::arch::asm!("lock *(u64 *)({place} + 0) += {one}", place = in(reg) place, one = in(reg) 1u64)
-    };
-    #[cfg(not(target_arch = "bpf"))]
-    let _ = place;
-}
-
-/// The head of a record that is `len` bytes long and happens now.
+/// The header of a record that is `len` bytes long and happens now.
 #[inline(always)]
 pub fn header(kind: Kind, fate: Fate, len: usize) -> RecordHeader {
     RecordHeader {
@@ -85,7 +68,7 @@ pub fn header(kind: Kind, fate: Fate, len: usize) -> RecordHeader {
     }
 }
 
-/// Reserves a record of constant size, lets `fill` write every field of it, and submits it. Counts it as lost where the
+/// Reserves a record of constant size, lets `fill` write every field of it, and submits it. Counts it as lost if the
 /// ring is full.
 #[inline(always)]
 pub fn record<T: FromBytes>(kind: Kind, fill: impl FnOnce(&mut T)) {
@@ -103,8 +86,8 @@ pub fn record<T: FromBytes>(kind: Kind, fill: impl FnOnce(&mut T)) {
     unsafe { bpf_ringbuf_submit(slot, 0) };
 }
 
-/// Sends the exec that was put together in `scratch`: its fixed part and the pieces in use. Where the ring has no room for
-/// that, it is sent without its environment and with the beginning of its arguments; their full sizes tell.
+/// Sends the exec in `scratch`: its fixed part and the pieces in use. If the ring has no room for it, sends it again
+/// without its environment and with the beginning of its arguments; their full sizes show the cut.
 #[inline(always)]
 pub fn exec(scratch: &mut ExecScratch) {
     if !output(scratch) {
@@ -115,11 +98,11 @@ pub fn exec(scratch: &mut ExecScratch) {
     }
 }
 
-/// Answers whether there was room.
+/// Returns whether there was room.
 #[inline(always)]
 fn output(scratch: &mut ExecScratch) -> bool {
     let used = scratch.used;
-    // Never more, since each piece is clamped; the verifier wants to see a bound on the length.
+    // Never more, since each piece is clamped; the verifier needs to see a bound on the length.
     if used > PIECES_LEN as u64 {
         return false;
     }

@@ -1,11 +1,12 @@
-//! Which records are told: rules on users, cgroups, names, images and parents, and a limit for each image.
+//! Which records are reported: rules on users, cgroups, names, images and parents, and a limit for each image.
 //!
-//! - A fork, an exec and a process that the scan finds are judged by what the process is at that moment.
-//! - An exit goes with the last fork or exec of its process, so that the end of what was told is told.
-//! - A connect is judged at its moment: a process may have another user, name or cgroup by then. Its image is that of its
-//!   last exec or fork, and its parent the one it had then.
+//! - A fork, an exec and a process of the snapshot are judged by what the process is at that moment.
+//! - An exit follows the last fork or exec of its process, so a reported process has a reported end.
+//! - A connect is judged at its own moment: the process may have another user, name or cgroup by then. The rules on
+//!   its image are those of its last exec or fork, and so are those on its parent.
 //!
-//! What is not told of processes is sent all the same, as the table must know of it: who was whose parent, and what it ran.
+//! A fork, exec or exit that is filtered out is sent all the same, marked: the process table must know parents and
+//! images.
 //!
 //! With all switches off, the verifier leaves one load and one jump of this in each program.
 
@@ -24,48 +25,48 @@ use crate::{
     },
 };
 
-/// In the byte of a process: its fate at its last fork or exec, 0 where neither was seen.
+/// In the byte of a process: its fate at its last fork or exec; 0 if neither was seen.
 const FATE: u8 = 0b11;
-const TOLD: u8 = 1;
+const REPORTED: u8 = 1;
 const BY_RULE: u8 = 2;
 const BY_LIMIT: u8 = 3;
-/// Behind it the four bits of rules on its image, as itself and as a parent.
+/// Then the four bits of rules on its image, as itself and as a parent.
 const IMAGE_SHIFT: u8 = 2;
 const IMAGE: u8 = 0b1111;
-/// And the two bits of rules on its parent's image.
+/// Then the two bits of rules on its parent's image.
 const OF_PARENT_SHIFT: u8 = 6;
 
-/// A process was forked: it runs the image of `forker`, and what was over the limit there stays so.
+/// A process was forked: it runs the image of `forker`. If that was over the limit, the child is too.
 #[inline(always)]
 pub fn fork(forker: Address, child: Address) -> Fate {
     if filter!(any) == 0 {
-        return Fate::Told;
+        return Fate::Reported;
     }
     let forker: u32 = forker.read(offset!(task_tgid));
     let (image, parent) = (image_of(forker), parent_of(child));
     let fate = if state(forker) & FATE == BY_LIMIT {
         Fate::ByLimit
-    } else if is_left_out(child, image, parent) {
+    } else if is_filtered_out(child, image, parent) {
         Fate::ByRule
     } else {
-        Fate::Told
+        Fate::Reported
     };
     settle(child, fate, image, parent)
 }
 
-/// A process replaced its image. An execution that a rule leaves out does not count for the limit.
+/// A process replaced its image. An exec that a rule filters out does not count for the limit.
 #[inline(always)]
 pub fn exec(process: Address, scratch: &mut ExecScratch) -> Fate {
     if filter!(any) == 0 {
-        return Fate::Told;
+        return Fate::Reported;
     }
     let (image, parent) = (image_rules(scratch), parent_of(process));
-    let fate = if is_left_out(process, image, parent) {
+    let fate = if is_filtered_out(process, image, parent) {
         Fate::ByRule
     } else if is_over_limit(scratch) {
         Fate::ByLimit
     } else {
-        Fate::Told
+        Fate::Reported
     };
     settle(process, fate, image, parent)
 }
@@ -74,10 +75,10 @@ pub fn exec(process: Address, scratch: &mut ExecScratch) -> Fate {
 #[inline(always)]
 pub fn exit(process: Address) -> Fate {
     if filter!(any) == 0 {
-        return Fate::Told;
+        return Fate::Reported;
     }
     match state(process.read(offset!(task_tgid))) & FATE {
-        TOLD => Fate::Told,
+        REPORTED => Fate::Reported,
         BY_RULE => Fate::ByRule,
         BY_LIMIT => Fate::ByLimit,
         _ => found(process),
@@ -88,7 +89,7 @@ pub fn exit(process: Address) -> Fate {
 #[inline(always)]
 pub fn connect(process: Address) -> Fate {
     if filter!(any) == 0 {
-        return Fate::Told;
+        return Fate::Reported;
     }
     let known = state(process.read(offset!(task_tgid)));
     match known & FATE {
@@ -102,12 +103,13 @@ pub fn connect(process: Address) -> Fate {
 #[inline(always)]
 pub fn found(process: Address) -> Fate {
     if filter!(any) == 0 {
-        return Fate::Told;
+        return Fate::Reported;
     }
     judge(process, image_of(process.read(offset!(task_tgid))), parent_of(process))
 }
 
-/// A cgroup was made. It has the rules of the one above, and those on its path: one that is made again has another id.
+/// A cgroup was made. The rules of its parent and those on its path apply to it. A cgroup that is made again has a
+/// new id.
 #[inline(always)]
 pub fn cgroup_made(cgroup: Address, path: Address) {
     if !is_of_version_2(cgroup) {
@@ -123,7 +125,7 @@ pub fn cgroup_made(cgroup: Address, path: Address) {
     }
 }
 
-/// A cgroup was removed; nothing lives in it.
+/// A cgroup was removed; no process is in it.
 #[inline(always)]
 pub fn cgroup_gone(cgroup: Address) {
     if is_of_version_2(cgroup) {
@@ -131,17 +133,18 @@ pub fn cgroup_gone(cgroup: Address) {
     }
 }
 
-/// Ids of version 1 are others' numbers. There is one hierarchy of version 2, and every task is in it.
+/// Cgroups of version 1 have ids of their own, which are ignored. There is one hierarchy of version 2, and every task
+/// is in it.
 #[inline(always)]
 fn is_of_version_2(cgroup: Address) -> bool {
     cgroup.follow(offset!(cgroup_root)) == task::cgroup(task::current()).follow(offset!(cgroup_root))
 }
 
-/// Keeps what was found and decided until the next fork or exec of this process id.
+/// Keeps the rules and the decision until the next fork or exec of this process id.
 #[inline(always)]
 fn settle(process: Address, fate: Fate, image: u32, parent: u32) -> Fate {
     let decided = match fate {
-        Fate::Told => TOLD,
+        Fate::Reported => REPORTED,
         Fate::ByRule => BY_RULE,
         Fate::ByLimit => BY_LIMIT,
     };
@@ -152,36 +155,37 @@ fn settle(process: Address, fate: Fate, image: u32, parent: u32) -> Fate {
 
 #[inline(always)]
 fn judge(process: Address, image: u32, parent: u32) -> Fate {
-    if is_left_out(process, image, parent) { Fate::ByRule } else { Fate::Told }
+    if is_filtered_out(process, image, parent) { Fate::ByRule } else { Fate::Reported }
 }
 
-/// Whether a rule leaves a process out as it is now. `image` and `parent` are the bits of the rules that match those.
+/// Whether a rule filters out a process as it is now. `image` and `parent` are the bits of the rules that match
+/// those.
 #[inline(always)]
-fn is_left_out(process: Address, image: u32, parent: u32) -> bool {
-    let mut left_out = false;
+fn is_filtered_out(process: Address, image: u32, parent: u32) -> bool {
+    let mut filtered_out = false;
     if filter!(uids) != 0 {
         let euid = offset!(cred_uid) + offset_of!(Credentials, euid) as u32;
-        left_out |= leaves_out(filter!(uids), uid_rules(process.follow(offset!(task_cred)).read(euid)));
+        filtered_out |= filters_out(filter!(uids), uid_rules(process.follow(offset!(task_cred)).read(euid)));
     }
     if filter!(cgroups) != 0 {
         let id = task::id_of_cgroup(task::cgroup(process));
-        left_out |= leaves_out(filter!(cgroups), cgroup_rules(id));
+        filtered_out |= filters_out(filter!(cgroups), cgroup_rules(id));
     }
     if filter!(comms) != 0 {
         let leader = process.follow(offset!(task_group_leader));
         let mut comm = [0; _];
-        // As a string: what stands behind the end of a name may be the end of the one before.
+        // Copied as a string: bytes behind the end of a name may be left over from a longer name before.
         leader.plus(offset!(task_comm)).copy_string_to(&mut comm);
-        left_out |= leaves_out(filter!(comms), comm_rules(&comm));
+        filtered_out |= filters_out(filter!(comms), comm_rules(&comm));
     }
-    left_out |= leaves_out(filter!(images), image);
-    left_out |= leaves_out(filter!(parents), parent);
-    left_out
+    filtered_out |= filters_out(filter!(images), image);
+    filtered_out |= filters_out(filter!(parents), parent);
+    filtered_out
 }
 
-/// `key` is which rules there are of a key, and `found` those that match.
+/// `key` says which rules exist for a key, and `found` which of them match.
 #[inline(always)]
-fn leaves_out(key: u32, found: u32) -> bool {
+fn filters_out(key: u32, found: u32) -> bool {
     found & key & EXCLUDE != 0 || key & !found & ONLY != 0
 }
 
@@ -197,7 +201,7 @@ fn image_of(tgid: u32) -> u32 {
     }
 }
 
-/// The same, of its byte.
+/// The rules on the image, from the byte of a process.
 #[inline(always)]
 fn image_in(known: u8) -> u32 {
     (known >> IMAGE_SHIFT & IMAGE) as u32
@@ -212,7 +216,7 @@ fn parent_of(process: Address) -> u32 {
     image_of(process.follow(offset!(task_real_parent)).read(offset!(task_tgid))) >> PARENT_SHIFT
 }
 
-/// The rules on the image of an exec, by its path, which is the first piece. A path that is not whole matches none.
+/// The rules on the image of an exec, by its path, which is the first piece. A path that was cut matches no rule.
 #[inline(always)]
 fn image_rules(scratch: &mut ExecScratch) -> u32 {
     if filter!(images) | filter!(parents) == 0 || !scratch.record.path.is_whole() {
@@ -224,8 +228,8 @@ fn image_rules(scratch: &mut ExecScratch) -> u32 {
     path_rules(&scratch.path_key)
 }
 
-/// Puts a `/` behind a path of this length, where there is room for it: a rule on a directory ends with one, and so
-/// matches no other name that begins so.
+/// Appends a `/` to a path of this length if there is room: a rule on a directory ends with one, so it does not match
+/// a longer name with the same beginning.
 #[inline(always)]
 fn end(key: &mut PathKey, len: u32) {
     key.prefix_len = 8 * RULE_PATH_MAX as u32;

@@ -2,8 +2,10 @@
 
 #![expect(unsafe_code, reason = "map values are raw pointers")]
 
+pub mod backup;
+pub mod counts;
 pub mod filters;
-pub mod standby;
+pub mod walk;
 
 use aya_ebpf::{
     Global,
@@ -15,31 +17,26 @@ use collector_common::{
 };
 
 use self::filters::PathKey;
-use crate::kernel::path::Walk;
 
 /// The one way to the agent, in one order for all CPUs. The loader may choose another size.
 #[map]
 pub static RECORDS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
 
-/// What was seen and lost, by CPU.
+/// Events seen and lost, by CPU.
 #[map]
 pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
 
-/// Where execs are put together. A plain array indexed by CPU, since values of per-CPU maps stop at 32 KiB. The loader
-/// makes an entry for each possible CPU, and one more for the program that stands by there. One program alone uses an entry,
-/// and a tracing program does not nest on its CPU, so it has one writer at a time.
+/// Where execs are built. A plain array indexed by CPU, since values of per-CPU maps are limited to 32 KiB. The
+/// loader makes one entry for each possible CPU, and a second one for a backup program. Only one program uses an
+/// entry, and a tracing program does not nest on its CPU, so an entry has one writer at a time.
 #[map]
 pub static EXECS: Array<ExecScratch> = Array::with_max_entries(1, 0);
-
-/// Where their paths are walked, of as many entries. Apart from them, as a step of a walk looks its place up by itself.
-#[map]
-static WALKS: Array<Walk> = Array::with_max_entries(1, 0);
 
 /// TCP connects whose end has not been seen, by socket cookie.
 #[map]
 pub static CONNECTING: HashMap<u64, ConnectRecord> = HashMap::with_max_entries(CONNECTING_MAX, 0);
 
-/// Peers that an unconnected UDP socket has sent to, so that each makes one event.
+/// Peers that an unconnected UDP socket has sent to. Each of them makes one event.
 #[map]
 pub static UDP_PEERS: LruHashMap<UdpPeer, u64> = LruHashMap::with_max_entries(UDP_PEERS_MAX, 0);
 
@@ -47,36 +44,28 @@ pub static UDP_PEERS: LruHashMap<UdpPeer, u64> = LruHashMap::with_max_entries(UD
 #[unsafe(no_mangle)]
 pub static OFFSETS: Global<Offsets> = Global::new(Offsets::NONE);
 
-/// Where an exec is put together by a program on this CPU; `None` where the loader made no entry of this place.
+/// The entry for an exec of a program on this CPU; `None` where the loader made none for this place.
 #[inline(always)]
 pub fn exec_scratch(place: u32) -> Option<&'static mut ExecScratch> {
     let scratch = EXECS.get_ptr_mut(place)?;
-    // SAFETY: the map's values are `ExecScratch`, of integers and bytes that the kernel zeroes at the start. No other
-    // reference to this value exists: one program alone asks for it, once, and it does not nest on its CPU.
+    // SAFETY: the map's values are `ExecScratch`, made of integers and bytes that the kernel zeroes at the start. No
+    // other reference to this value exists: one program alone asks for it, once, and it does not nest on its CPU.
     Some(unsafe { &mut *scratch })
 }
 
-/// Where paths of the exec at `place` are walked; `None` where the loader made no entry of this place.
-#[inline(always)]
-pub fn walk_of(place: u32) -> Option<&'static mut Walk> {
-    let walk = WALKS.get_ptr_mut(place)?;
-    // SAFETY: as above; the program that the place belongs to keeps no reference while it calls what asks for another.
-    Some(unsafe { &mut *walk })
-}
-
-/// The connect that was begun on the socket of this cookie.
+/// The connect that was begun on the socket with this cookie.
 #[inline(always)]
 pub fn connecting(cookie: u64) -> Option<&'static ConnectRecord> {
-    // SAFETY: an entry is removed by one hook alone, after its last use, for this socket and under the socket's lock; so
-    // nobody removes or reuses it while it is read.
+    // SAFETY: only one hook removes an entry, after its last use, for this socket and under the socket's lock. So the
+    // entry is neither removed nor reused while it is read.
     unsafe { CONNECTING.get(cookie) }
 }
 
-/// What an entry of [`CONNECTING`] is made of.
+/// The first value of an entry of [`CONNECTING`].
 static BLANK: ConnectRecord = zerocopy::transmute!([0u8; size_of::<ConnectRecord>()]);
 
-/// Puts a connect into [`CONNECTING`]; `false` where it is full. The entry is made first and written in place then: 5.10
-/// takes no value out of a reserved record, and the stack has no room for a copy.
+/// Puts a connect into [`CONNECTING`]; `false` if it is full. Inserts a blank entry first and writes it in place:
+/// 5.10 accepts no value from a reserved record, and the stack has no room for a copy.
 #[expect(
     clippy::needless_borrows_for_generic_args,
     reason = "by value, the record would be copied to the stack"
@@ -87,8 +76,8 @@ pub fn remember(cookie: u64, connect: &ConnectRecord) -> bool {
         return false;
     }
     let Some(entry) = CONNECTING.get_ptr_mut(cookie) else { return false };
-    // SAFETY: the entry was just made by this call, for a socket that is locked and has not sent its SYN, so nobody else
-    // reads, writes or removes it.
+    // SAFETY: this call made the entry, for a socket that is locked and has not sent its SYN. So nobody else reads,
+    // writes or removes it.
     unsafe { *entry = *connect };
     true
 }
@@ -103,17 +92,17 @@ pub struct UdpPeer {
     pub address: [u32; 4],
     /// Remote port in network order.
     pub port: u32,
-    /// Zero; a key is compared with all its bytes.
+    /// Zero: all bytes of a key are compared.
     pub reserved: u32,
 }
 
-/// Bytes behind an exec's fixed part: where a piece may begin, and the longest piece.
+/// Bytes behind the fixed part of an exec: the highest place where a piece may begin, plus the longest piece.
 pub const PIECES_LEN: usize = PIECES_BEGIN_MAX + ARGS_MAX;
-/// Just over the highest place a piece begins at (three paths and the arguments before it): a power of two, so that a mask
-/// keeps the verifier content.
+/// Just over the highest place where a piece begins (behind three paths and the arguments). A power of two, so that a
+/// mask satisfies the verifier.
 pub const PIECES_BEGIN_MAX: usize = 256 << 10;
 
-/// Where one exec is put together.
+/// Where one exec is built.
 #[repr(C)]
 pub struct ExecScratch {
     /// The fixed part. The pieces follow it directly, as in the record.
@@ -122,6 +111,6 @@ pub struct ExecScratch {
     pub pieces: [u8; PIECES_LEN],
     /// Bytes of `pieces` in use. 64 bits, so that a check of it and its use are one register to the verifier.
     pub used: u64,
-    /// The beginning of the image's path, as rules are looked up by.
+    /// The beginning of the image's path, as the key of a rule look-up.
     pub path_key: PathKey,
 }

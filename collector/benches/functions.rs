@@ -22,8 +22,8 @@ use std::{
 
 use collector::{
     decode::decode,
-    encode::encode,
     procfs::{Proc, ProcFile, ProcLink, ProcessDir, Stat, split_nul},
+    stream::format::encode,
 };
 use common::{
     environ,

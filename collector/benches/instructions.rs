@@ -17,9 +17,9 @@ use std::{env, hint::black_box, sync::Arc};
 
 use collector::{
     decode::decode,
-    encode::{Encoding, encode},
     procfs::split_nul,
     source::OwnedRecord,
+    stream::format::{Encoding, encode},
 };
 use common::{
     environ,

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use collector::{
     config::{Config, ConfigError},
-    encode::Format,
     event::Action,
     filter::{Filter, Limit, Rule},
-    sinks::Destination,
+    stream::format::Format,
+    stream::output::Destination,
 };
 use tracing_subscriber::EnvFilter;
 

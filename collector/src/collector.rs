@@ -14,25 +14,28 @@ use futures_core::Stream;
 use tokio::sync::mpsc;
 
 use crate::{
+    checksum::Algorithms,
     config::Config,
-    encode::Encoding,
-    enrich::{Enricher, cgroup::Cgroups, digest::Digests},
+    digest::Digests,
+    enrich::{Enricher, cgroup::Cgroups},
     event::{Action, Agent, AgentKind, Event},
     filter::Filter,
     load::{self, LoadError, Loaded},
     machine::Machine,
+    options,
     pipeline::{
-        self, Pipeline, Stopper,
+        self, Commands, Pipeline, Stopper,
         outlet::{self, Lines, Outlet},
     },
     procfs::{OpenProcError, Proc},
-    reload::{Changes, Reloader},
+    reload::Reloader,
     source::{
         RecordSource,
         recording::{Recorder, Recording, RecordingError},
         replay::Replay,
         ring::Ring,
     },
+    stream::format::Encoding,
     sys::{give_memory_back, set_nice},
     wake::Waker,
 };
@@ -197,7 +200,7 @@ impl Builder {
         };
         let mut config = self.config;
         // The files of the machine that was recorded are not those of this one.
-        config.checksums.algorithms.clear();
+        config.checksums.algorithms = Algorithms::NONE;
         let source = Box::new(Replay::new(recording));
         Ok(Prepared { config, source, machine, proc, agent, live: false })
     }
@@ -243,18 +246,17 @@ impl Prepared {
         let waker = Waker::new().map_err(|errno| StartError::Thread(errno.into()))?;
         let stopper = Stopper::new(waker.clone());
         let asked = stopper.clone();
-        let changes = Changes::new(waker.clone());
-        let reloader = Reloader::new(config.clone(), changes.clone());
+        let commands = Commands::new(waker.clone());
+        let reloader = Reloader::new(config.clone(), commands.clone());
         let run = move || {
             let cgroups =
                 load::find_cgroup2().filter(|_| live).and_then(|mount| Cgroups::new(mount.path()).ok());
             let started_ns = machine.started_ns;
             let boot = machine.host.boot.as_ref().map_or("", |boot| boot.id.as_str());
             let run_id = format!("{boot}:{}", machine.started_ns).into();
-            let enricher = Enricher::new(machine, proc.clone(), cgroups, config.enrich());
-            let mut digests = Digests::new(config.digest(), &proc, &waker);
+            let enricher = Enricher::new(machine, proc.clone(), cgroups, options::enrich(&config));
+            let digests = Digests::new(options::digest(&config), &proc, &waker);
             if live {
-                digests.follow(changes);
                 go_before_others(config.ring.nice);
             }
             let options = pipeline::Options {
@@ -263,7 +265,11 @@ impl Prepared {
                 ring_bytes: usize::try_from(config.ring.bytes).unwrap_or(0),
                 live,
             };
-            Pipeline::new(source, enricher, digests, options, outlet, asked, run_id).run(agent, started_ns);
+            let mut pipeline = Pipeline::new(source, enricher, digests, options, outlet, asked, run_id);
+            if live {
+                pipeline.obey(commands);
+            }
+            pipeline.run(agent, started_ns);
         };
         let thread =
             thread::Builder::new().name("collector".to_owned()).spawn(run).map_err(StartError::Thread)?;

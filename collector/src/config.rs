@@ -4,21 +4,18 @@ use std::{
     collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use serde::Deserialize;
 
 use crate::{
-    encode::Format,
-    enrich::{
-        self, digest,
-        redact::{Mode, Redactor},
-    },
+    checksum::Algorithms,
+    defaults,
     event::Action,
     filter::Filter,
-    process::Limits,
-    sinks::Destination,
+    redact::{self, Mode},
+    stream::format::Format,
+    stream::output::Destination,
 };
 
 /// The example file, in which every key is explained and has its default.
@@ -148,23 +145,13 @@ pub struct Redaction {
 #[serde(deny_unknown_fields, default)]
 pub struct Checksums {
     /// Which; empty switches them off.
-    pub algorithms: BTreeSet<Algorithm>,
+    pub algorithms: Algorithms,
     /// How long an event waits for a new one.
     pub wait_ms: u64,
     /// Larger files are left out.
     pub max_bytes: u64,
     /// Files that are remembered.
     pub entries: usize,
-}
-
-/// A digest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "each is the algorithm of its name")]
-pub enum Algorithm {
-    Md5,
-    Sha1,
-    Sha256,
 }
 
 /// `[log]`
@@ -222,44 +209,28 @@ impl Default for Queue {
 
 impl Default for Processes {
     fn default() -> Self {
-        let Limits { entries, grace_ns } = Limits::default();
-        Self { entries, grace_ms: grace_ns / 1_000_000, ancestors: enrich::ANCESTORS_MAX }
+        Self {
+            entries: defaults::TABLE_ENTRIES,
+            grace_ms: defaults::TABLE_GRACE_MS,
+            ancestors: defaults::ANCESTORS,
+        }
     }
 }
 
 impl Default for Redaction {
     fn default() -> Self {
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-        Self {
-            mode: Mode::Names,
-            names: owned(&[
-                "*PASSWORD*",
-                "*PASSWD*",
-                "*PASSPHRASE*",
-                "*SECRET*",
-                "*TOKEN*",
-                "*CREDENTIAL*",
-                "*AUTHORIZATION*",
-                "*COOKIE*",
-                "*APIKEY*",
-                "*_KEY",
-                "*_KEY_*",
-                "KEY",
-                "KEY_*",
-            ]),
-            allow: owned(&["PATH", "HOME", "USER", "LOGNAME", "SHELL", "PWD", "LANG", "LC_*", "TERM", "TZ"]),
-        }
+        Self { mode: Mode::Names, names: owned(&redact::SECRET), allow: owned(&redact::HARMLESS) }
     }
 }
 
 impl Default for Checksums {
     fn default() -> Self {
-        let digest = digest::Options::default();
         Self {
-            algorithms: [Algorithm::Md5, Algorithm::Sha1, Algorithm::Sha256].into(),
-            wait_ms: u64::try_from(digest.limits.wait.as_millis()).unwrap_or(u64::MAX),
-            max_bytes: digest.limits.max_size,
-            entries: digest.cache_entries,
+            algorithms: Algorithms::ALL,
+            wait_ms: defaults::DIGEST_WAIT_MS,
+            max_bytes: defaults::DIGEST_MAX_BYTES,
+            entries: defaults::DIGEST_CACHE_ENTRIES,
         }
     }
 }
@@ -369,37 +340,6 @@ impl Config {
         // Each of them may have to be written before its digests are ready.
         actions.insert(Action::Checksums);
         actions
-    }
-
-    #[doc(hidden)]
-    #[must_use]
-    pub fn enrich(&self) -> enrich::Options {
-        enrich::Options {
-            table: Limits {
-                entries: self.processes.entries,
-                grace_ns: self.processes.grace_ms.saturating_mul(1_000_000),
-            },
-            ancestors: self.processes.ancestors,
-            redactor: Redactor::new(self.redaction.mode, &self.redaction.names, &self.redaction.allow),
-            actions: self.actions(),
-            filter: self.filter.clone(),
-        }
-    }
-
-    #[doc(hidden)]
-    #[must_use]
-    pub fn digest(&self) -> digest::Options {
-        let has = |algorithm| self.checksums.algorithms.contains(&algorithm);
-        let limits = digest::Limits {
-            algorithms: digest::Algorithms {
-                md5: has(Algorithm::Md5),
-                sha1: has(Algorithm::Sha1),
-                sha256: has(Algorithm::Sha256),
-            },
-            max_size: self.checksums.max_bytes,
-            wait: Duration::from_millis(self.checksums.wait_ms),
-        };
-        digest::Options { limits, cache_entries: self.checksums.entries }
     }
 }
 

@@ -147,13 +147,6 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
     }
 }
 
-/// The kind that the head names, of bytes that are no record otherwise: a loss is then told by its action.
-#[must_use]
-pub fn kind_of_broken(bytes: &[u8]) -> Option<Kind> {
-    let (header, _) = prefix::<RecordHeader>(bytes).ok()?;
-    Kind::from_wire(header.kind)
-}
-
 fn prefix<T: FromBytes + KnownLayout + Immutable>(bytes: &[u8]) -> Result<(&T, &[u8]), DecodeError> {
     T::ref_from_prefix(bytes).map_err(|_| DecodeError::Short { have: bytes.len(), need: size_of::<T>() })
 }

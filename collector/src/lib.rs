@@ -7,31 +7,37 @@
 
 mod collector;
 
+pub mod checksum;
 pub mod clock;
 pub mod config;
 pub mod decode;
+mod defaults;
+pub mod digest;
 pub mod doctor;
-pub mod encode;
 pub mod enrich;
 pub mod errno;
-pub mod event;
 pub mod filter;
 pub mod inspect;
 pub mod known;
 pub mod load;
 pub mod machine;
+#[doc(hidden)]
+pub mod options;
 pub mod pipeline;
 pub mod process;
 pub mod procfs;
+pub mod redact;
 mod reload;
 pub mod signal;
-pub mod sinks;
 pub mod source;
 pub mod sys;
 mod syscall;
 pub mod text;
 pub mod wake;
 mod word;
+
+pub use collector_event as event;
+pub use collector_stream as stream;
 
 pub use self::{
     collector::{Builder, Collector, StartError, go_before_others},

@@ -11,10 +11,10 @@ use anyhow::Context as _;
 use collector::{
     Collector,
     config::Config,
-    encode::Encoding,
     event::Action,
     pipeline::outlet::Lines,
-    sinks::{Sink, SinkError},
+    stream::format::Encoding,
+    stream::output::{Sink, SinkError},
 };
 
 use crate::signals::{self, Reload};

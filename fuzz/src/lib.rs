@@ -5,8 +5,8 @@ mod any;
 pub mod tape;
 
 use collector::{
-    encode::{Encoding, Format, encode},
     event::Event,
+    stream::format::{Encoding, Format, encode},
 };
 
 /// An event that these bytes choose.

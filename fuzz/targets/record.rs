@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use collector::decode::{Record, decode, kind_of_broken};
+use collector::decode::{Record, decode};
 use collector_common::{ExecRecord, Kind};
 use collector_fuzz::tape::Aligned;
 use libfuzzer_sys::fuzz_target;
@@ -12,7 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
     let bytes = aligned.first(len);
     match decode(bytes) {
         Ok(record) => {
-            assert_eq!(kind_of_broken(bytes), Some(record.kind()), "a head tells the kind");
+            assert_eq!(Kind::of_record(bytes), Some(record.kind()), "a head tells the kind");
             let _ = record.time_ns();
             if let Record::Exec(exec) = record {
                 let pieces = [exec.path, exec.cwd, exec.script, exec.args, exec.env];
@@ -22,7 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
         Err(error) => {
             assert!(!error.to_string().is_empty(), "a refusal has a reason");
-            let _: Option<Kind> = kind_of_broken(bytes);
+            let _: Option<Kind> = Kind::of_record(bytes);
         }
     }
 });

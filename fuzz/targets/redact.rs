@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use collector::enrich::redact::{Mode, REDACTED, Redactor};
+use collector::redact::{Mode, REDACTED, Redactor};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

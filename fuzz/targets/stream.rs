@@ -11,15 +11,13 @@ use std::{
 
 use collector::{
     decode::decode,
-    enrich::{
-        Enricher, Options,
-        redact::{Mode, Redactor},
-    },
+    enrich::{Enricher, Options},
     event::{Action, Host},
     filter::Filter,
     machine::Machine,
     process::Limits,
     procfs::Proc,
+    redact::{Mode, Redactor},
 };
 use collector_fuzz::{check_event, tape::records};
 use libfuzzer_sys::fuzz_target;

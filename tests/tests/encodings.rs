@@ -12,8 +12,8 @@
 mod common;
 
 use collector::{
-    encode::{Encoding, Format, encode},
     event::Event,
+    stream::format::{Encoding, Format, encode},
 };
 use proptest::{collection::vec, prelude::*};
 

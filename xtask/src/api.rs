@@ -13,7 +13,7 @@ use crate::step;
 use crate::workspace;
 
 /// Crates that others may depend on.
-const CRATES: &[&str] = &["collector"];
+const CRATES: &[&str] = &["collector", "collector-event", "collector-stream"];
 
 /// The format of rustdoc's JSON that `public-api` reads; Rust 1.95 writes it.
 const FORMAT: u64 = 57;

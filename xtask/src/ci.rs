@@ -91,5 +91,9 @@ fn cargo_deny() -> Result<()> {
         step::say("cargo-deny: left out, it is not installed; the licences were checked above");
         return Ok(());
     };
-    step::show(Command::new(cargo_deny).current_dir(workspace::root()).args(["check", "bans", "licenses", "sources"]))
+    step::show(
+        Command::new(cargo_deny)
+            .current_dir(workspace::root())
+            .args(["check", "bans", "licenses", "sources"]),
+    )
 }

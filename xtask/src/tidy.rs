@@ -45,13 +45,15 @@ pub(crate) fn check() -> Result<()> {
 fn structural_faults() -> Result<Vec<String>> {
     let mut faults = Vec::new();
     for checked in accepted::CRATES {
+        let src = Path::new(checked.src);
         let mut arrows = Arrows::new();
         for root in checked.roots {
-            arrows.extend(arrows::of(&Crate::read(&Path::new(checked.src).join(root), &read)?));
+            arrows.extend(arrows::of(&Crate::read(&src.join(root), &read)?));
         }
-        faults.extend(circles::faults(&arrows, checked.circles));
-        if !checked.rooms.is_empty() {
-            faults.extend(rooms::faults(&arrows, Path::new(checked.src), checked.rooms, checked.disorder));
+        faults.extend(circles::faults(&arrows, src, checked.circles));
+        let rooms: Vec<&str> = checked.rooms.split_whitespace().collect();
+        if !rooms.is_empty() {
+            faults.extend(rooms::faults(&arrows, src, &rooms, checked.disorder));
         }
     }
     Ok(faults)

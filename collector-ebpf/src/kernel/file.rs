@@ -1,18 +1,18 @@
-//! What an inode tells of a file.
+//! What an inode says about its file.
 
 use collector_common::{ABSENT, FileIdentity};
 
-use super::{Address, offset};
+use super::{address::Address, offsets::offset};
 
 /// `I_CTIME_QUERIED`: a flag in the top bit of `i_ctime_nsec`, since 6.13.
 const CTIME_QUERIED: u32 = 0x8000_0000;
-/// Where a `timespec64` has its nanoseconds.
+/// Offset of the nanoseconds in a `timespec64`.
 const TIMESPEC_NANOSECONDS: u32 = 8;
 /// `FUSE_SUPER_MAGIC` of include/uapi/linux/magic.h.
 const FUSE: u64 = 0x6573_5546;
-/// From the same list: NFS, SMB and its forerunner, 9P, Ceph, AFS.
+/// From the same list: NFS, SMB and its predecessor, 9P, Ceph, AFS.
 const NETWORK: [u64; 6] = [0x6969, 0xfe53_4d42, 0xff53_4d42, 0x0102_1997, 0x00c3_6400, 0x5346_414f];
-/// `PROC_USER_INIT_INO`: inode number of the first user namespace, the same since 3.8.
+/// `PROC_USER_INIT_INO`: inode number of the initial user namespace, the same since 3.8.
 const FIRST_USER_NAMESPACE: u32 = 0xefff_fffd;
 
 /// Writes the identity of the open file at `file`.
@@ -27,7 +27,7 @@ pub fn identity(file: Address, identity: &mut FileIdentity) {
         let nanoseconds: u32 = inode.read(offset!(inode_ctime_nsec));
         identity.ctime_ns = nanoseconds & !CTIME_QUERIED;
         if nanoseconds & CTIME_QUERIED != 0 {
-            identity.flags |= FileIdentity::CTIME_TOLD;
+            identity.flags |= FileIdentity::CTIME_QUERIED;
         }
     } else {
         let ctime = inode.plus(offset!(inode_ctime));
@@ -43,7 +43,7 @@ pub fn identity(file: Address, identity: &mut FileIdentity) {
     identity.links = inode.read(offset!(inode_nlink));
 }
 
-/// What a file system says of all its files.
+/// Flags that apply to all files of a file system.
 #[inline(always)]
 fn flags(file_system: Address) -> u16 {
     let magic: u64 = file_system.read(offset!(super_magic));

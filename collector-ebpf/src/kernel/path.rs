@@ -1,40 +1,27 @@
 //! The absolute path of a `struct path`, walked over dentries and mounts to the root of its mount namespace.
 //!
-//! Not `bpf_d_path`: it is refused in these hooks. A rename while the walk goes on can mix old and new names, as no lock
-//! is taken; the walk ends all the same, by its bound.
+//! Not `bpf_d_path`: the kernel refuses it in these hooks. The walk takes no lock, so a concurrent rename can mix old
+//! and new names; its bound ends it all the same.
 
 use core::{mem::offset_of, ptr};
 
 use collector_common::{NAME_MAX, PATH_COMPONENTS_MAX, PATH_MAX};
 use zerocopy::FromBytes;
 
-use super::{Address, offset};
-use crate::maps::walk_of;
+use super::{address::Address, offsets::offset};
+use crate::maps::walk::{Walk, walk_of};
 
-/// Keeps a place in [`Walk::path`] inside it, in the verifier's eyes too.
+/// Keeps an index into [`Walk::path`] inside it, and shows the verifier so.
 const PATH_MASK: u64 = PATH_MAX as u64 - 1;
-/// Keeps the length of a name below the bytes that are kept free for one; all its bits are set.
+/// Keeps the length of a name below the bytes that are reserved for one; all its bits are set.
 const NAME_MASK: u64 = NAME_MAX as u64;
 
-/// What a step of a walk came to.
+/// The result of a step.
 const NEXT: u32 = 0;
 const ROOT: u32 = 1;
 const STUCK: u32 = 2;
 
-/// A path while it is walked, from its end. In a map, where each step finds it, and where the verifier follows no value apart.
-#[repr(C)]
-pub struct Walk {
-    dentry: u64,
-    mount: u64,
-    /// The dentry at the root of `mount`.
-    root: u64,
-    /// Where the path begins in `path`.
-    begin: u64,
-    /// Filled from the end. A name may be written past the end of the masked range.
-    path: [u8; PATH_MAX + NAME_MAX + 1],
-}
-
-/// Walks the `struct path` at `path` in the [`Walk`] at `place`. Answers whether the root was reached.
+/// Walks the `struct path` at `path` in the [`Walk`] at `place`. Returns whether it reached the root.
 #[inline(always)]
 pub fn walk(place: u32, path: Address) -> bool {
     let Some(walk) = walk_of(place) else { return false };
@@ -50,8 +37,8 @@ pub fn walk(place: u32, path: Address) -> bool {
     false
 }
 
-/// One step of the walk at `place`. A function that the kernel calls global is verified once, whoever calls it: a loop with
-/// its steps within is walked step by step, which was most of what the whole agent cost.
+/// One step of the walk at `place`. The verifier checks a global function once, whoever calls it. Inlined into the
+/// loop, it would be checked for each step, which was most of the agent's cost at the start.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn path_step(place: u32) -> u32 {
@@ -82,12 +69,12 @@ impl Walk {
         }
         let Place { parent, len, name, .. } = Place::of(Address(self.dentry));
         let len = u64::from(len);
-        // Each dentry has a parent, if only itself: one that has none could not be read.
+        // Each dentry has a parent, if only itself: 0 means that it could not be read.
         if parent == 0 || len > NAME_MASK || len >= self.begin {
             return STUCK;
         }
         self.prepend(Address(name), len);
-        // A file that was never in a directory, as of memfd_create(2): its dentry is its own parent.
+        // A file that was never in a directory, such as one of memfd_create(2): its dentry is its own parent.
         if parent == self.dentry {
             return ROOT;
         }
@@ -95,7 +82,7 @@ impl Walk {
         NEXT
     }
 
-    /// Puts `/` and the name of `len` bytes before what is there.
+    /// Prepends `/` and the name of `len` bytes.
     #[inline(always)]
     pub fn prepend(&mut self, name: Address, len: u64) {
         let len = len & NAME_MASK;
@@ -108,13 +95,13 @@ impl Walk {
         self.begin = begin;
     }
 
-    /// Whether nothing was put there.
+    /// Whether the path has no bytes yet.
     #[inline(always)]
     pub fn is_empty(&self) -> bool {
         self.begin == PATH_MAX as u64
     }
 
-    /// Where the path stands, which is not empty, and its length.
+    /// Where the path begins, which must not be empty, and its length.
     #[inline(always)]
     pub fn found(&self) -> (Address, u64) {
         let begin = self.begin & PATH_MASK;
@@ -122,7 +109,7 @@ impl Walk {
     }
 }
 
-/// What a dentry tells of its place: neighbours in a kernel that does not shuffle its structures.
+/// The fields of a dentry that say where it is. They are adjacent in a kernel that does not shuffle its structures.
 #[derive(FromBytes)]
 #[repr(C)]
 struct Place {
@@ -133,7 +120,8 @@ struct Place {
 }
 
 impl Place {
-    /// Where they are neighbours one read gets them, which is most of what a walk costs, at each exec and in the verifier.
+    /// One read gets all of them if they are adjacent. These reads are most of what a walk costs, at each exec and in
+    /// the verifier.
     #[inline(always)]
     fn of(dentry: Address) -> Self {
         let begin = offset!(dentry_parent);
@@ -151,7 +139,7 @@ impl Place {
     }
 }
 
-/// The `struct mount` that has this `struct vfsmount` inside it.
+/// The `struct mount` that contains this `struct vfsmount`.
 #[inline(always)]
 fn mount_of(vfsmount: Address) -> Address {
     Address(vfsmount.0.wrapping_sub(offset!(mount_mnt) as u64))

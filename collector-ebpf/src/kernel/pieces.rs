@@ -1,19 +1,19 @@
-//! The pieces of an exec's record: runs of bytes, one behind the other.
+//! The pieces of an exec's record: runs of bytes, one after the other.
 
 use core::ptr;
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
 use collector_common::{ARGS_SHORT, PATH_MAX, Piece};
 
-use super::{Address, path};
-use crate::maps::{ExecScratch, PIECES_BEGIN_MAX, walk_of};
+use super::{address::Address, path};
+use crate::maps::{ExecScratch, PIECES_BEGIN_MAX, walk::walk_of};
 
-/// Keeps the place where a piece begins inside `ExecScratch::pieces`, in the verifier's eyes too.
+/// Keeps the index where a piece begins inside `ExecScratch::pieces`, and shows the verifier so.
 const PIECES_MASK: u64 = PIECES_BEGIN_MAX as u64 - 1;
-/// And the length of a string that was copied, below what there was room for.
+/// The same for the length of a copied string.
 const PATH_MASK: u64 = PATH_MAX as u64 - 1;
 
-/// A piece of which there is nothing, and nothing known.
+/// A piece of which nothing is known.
 const UNKNOWN: Piece = Piece { len: 0, full: Piece::UNKNOWN };
 
 /// Walks the `struct path` at `path`, in the walk at `place`, and appends it to the pieces.
@@ -23,7 +23,7 @@ pub fn append_path(scratch: &mut ExecScratch, place: u32, path: Address) -> Piec
     let Some(walk) = walk_of(place) else { return UNKNOWN };
     if walk.is_empty() {
         if !whole {
-            // What is left in the slot from an exec before must not be sent.
+            // Bytes left over from an earlier exec must not be sent.
             return UNKNOWN;
         }
         walk.prepend(Address(0), 0);
@@ -57,7 +57,7 @@ pub fn append_string(scratch: &mut ExecScratch, string: Address) -> Piece {
 #[inline(always)]
 pub fn append_user(scratch: &mut ExecScratch, (begin, end): (u64, u64), max: u32) -> Piece {
     let full = end.wrapping_sub(begin);
-    // `MAX_ARG_STRLEN` and the stack limit keep this far below 4 GiB; a nonsense range has nothing to carry.
+    // `MAX_ARG_STRLEN` and the stack limit keep this far below 4 GiB; an impossible range carries nothing.
     if begin == 0 || full > u32::MAX as u64 {
         return Piece::default();
     }
@@ -71,7 +71,7 @@ pub fn append_user(scratch: &mut ExecScratch, (begin, end): (u64, u64), max: u32
     Piece { len, full: full as u32 }
 }
 
-/// Takes the environment off the pieces, and of the arguments what is beyond a beginning.
+/// Drops the environment from the pieces, and all but the beginning of the arguments.
 #[inline(always)]
 pub fn shorten(scratch: &mut ExecScratch) {
     let record = &mut scratch.record;

@@ -1,21 +1,21 @@
-//! What a `task_struct` and what hangs on it tell.
+//! What a `task_struct`, and the structures it points to, say about a task.
 
 use aya_ebpf::helpers::generated::bpf_get_current_task;
 use collector_common::{
-    ABSENT, Credentials, ExitRecord, Namespaces, REAPER_DEPTH_MAX, TaskIdentity, TaskState,
+    ABSENT, Credentials, ExitRecord, NamespaceIds, REAPER_DEPTH_MAX, TaskIdentity, TaskState,
 };
 
-use super::{Address, offset};
+use super::{address::Address, offsets::offset};
 
-/// `signal_struct.pids`: the places of `enum pid_type`, the same since 4.19.
+/// `signal_struct.pids`: the indices of `enum pid_type`, the same since 4.19.
 const PIDTYPE_PGID: u32 = 2;
 const PIDTYPE_SID: u32 = 3;
-/// `signal_struct.flags`: `group_exit_code` holds.
+/// `signal_struct.flags`: `group_exit_code` is valid.
 const SIGNAL_GROUP_EXIT: u32 = 0x4;
 /// `MINORBITS` of the kernel's device numbers.
 const MINOR_BITS: u32 = 20;
 
-/// What [`takes_over`] finds.
+/// Results of [`takes_over`].
 const NOT_IT: u32 = 0;
 const IT: u32 = 1;
 const OUTSIDE: u32 = 2;
@@ -33,23 +33,23 @@ pub fn is_group_leader(task: Address) -> bool {
     task.read::<u32>(offset!(task_pid)) == task.read::<u32>(offset!(task_tgid))
 }
 
-/// Whether a thread of the task's process still lives.
+/// Whether a thread of the task's process is still alive.
 #[inline(always)]
 pub fn group_lives(task: Address) -> bool {
     task.follow(offset!(task_signal)).read::<i32>(offset!(signal_live)) > 0
 }
 
-/// What names the process of a task: its id and when it began.
+/// The key of the task's process: its id and its start.
 #[inline(always)]
 pub fn key(task: Address) -> (u32, u64) {
     (task.read(offset!(task_tgid)), task.follow(offset!(task_group_leader)).read(offset!(task_start)))
 }
 
-/// Writes what every record of a task has.
+/// Writes the facts that every record of a task has.
 #[inline(always)]
 pub fn state(task: Address, state: &mut TaskState) {
     let leader = task.follow(offset!(task_group_leader));
-    // `real_parent` is the task that will be told of the end: after a reparenting the new one.
+    // `real_parent` is the task that the kernel will notify of the end: the new parent after a reparenting.
     let parent = task.follow(offset!(task_real_parent)).follow(offset!(task_group_leader));
     state.start_ns = leader.read(offset!(task_start));
     state.parent_start_ns = parent.read(offset!(task_start));
@@ -58,7 +58,7 @@ pub fn state(task: Address, state: &mut TaskState) {
     state.parent_tgid = parent.read(offset!(task_tgid));
     state.flags = task.read(offset!(task_flags));
     state.credentials = task.follow(offset!(task_cred)).read::<Credentials>(offset!(cred_uid));
-    // The process's name, as /proc/PID/comm has it: threads may have names of their own.
+    // The name of the process, as /proc/PID/comm shows it: threads may have names of their own.
     state.comm = leader.read(offset!(task_comm));
     state.cgroup_id = id_of_cgroup(cgroup(task));
     let cred = task.follow(offset!(task_cred));
@@ -72,7 +72,7 @@ pub fn state(task: Address, state: &mut TaskState) {
     state.net_namespace = nsproxy.follow(offset!(nsproxy_net)).read(offset!(net_inum));
 }
 
-/// Writes all that a fork, an exec and the task iterator tell of a task.
+/// Writes all facts that a fork, an exec and the task iterator report about a task.
 #[inline(always)]
 pub fn identity(task: Address, identity: &mut TaskIdentity) {
     state(task, &mut identity.state);
@@ -90,8 +90,8 @@ fn or_unset(task: Address, offset: u32) -> u32 {
     if offset == ABSENT { u32::MAX } else { task.read(offset) }
 }
 
-/// Names the task's cgroups in all hierarchies: tasks that are in the same ones share a `css_set`. Those are 64 bytes apart
-/// at the least, and 32 bits of that tell those of one machine apart.
+/// Identifies the task's cgroups in all hierarchies: tasks in the same cgroups share a `css_set`. These are at least
+/// 64 bytes apart, so 32 bits of the shifted address tell them apart on one machine.
 #[inline(always)]
 pub fn cgroups(task: Address) -> u32 {
     (task.follow(offset!(task_cgroups)).0 >> 6) as u32
@@ -118,8 +118,8 @@ fn innermost(task: Address) -> (u32, Address) {
     (upid.read(offset!(upid_nr)), upid.follow(offset!(upid_ns)))
 }
 
-/// The number of a `signal->pids` entry in the initial PID namespace: a session or a process group. It is 0 for what
-/// descends from the first tasks and has not made or joined one since; `u32::MAX` where it cannot be read.
+/// The number of a `signal->pids` entry in the initial PID namespace: a session or a process group. 0 for descendants
+/// of the first tasks that have not made or joined one; `u32::MAX` if it cannot be read.
 #[inline(always)]
 fn outermost(signal: Address, pid_type: u32) -> u32 {
     let pid = signal.follow(offset!(signal_pids).wrapping_add(pid_type * size_of::<u64>() as u32));
@@ -144,7 +144,7 @@ fn tty(signal: Address) -> u32 {
 }
 
 #[inline(always)]
-fn namespaces(task: Address, namespaces: &mut Namespaces) {
+fn namespaces(task: Address, namespaces: &mut NamespaceIds) {
     let nsproxy = task.follow(offset!(task_nsproxy));
     namespaces.mnt = nsproxy.follow(offset!(nsproxy_mnt)).read(offset!(mnt_namespace_inum));
     namespaces.uts = nsproxy.follow(offset!(nsproxy_uts)).read(offset!(uts_namespace_inum));
@@ -159,14 +159,14 @@ fn namespaces(task: Address, namespaces: &mut Namespaces) {
 pub fn ending(task: Address, exit: &mut ExitRecord) {
     let leader = task.follow(offset!(task_group_leader));
     let signal = task.follow(offset!(task_signal));
-    // As `wait_task_zombie` chooses: the group's code where the group was ended as one, else the leader's own.
+    // As `wait_task_zombie` chooses: the code of the group if the group was ended as one, else that of the leader.
     let flags: u32 = signal.read(offset!(signal_flags));
     exit.exit_code = if flags & SIGNAL_GROUP_EXIT != 0 {
         signal.read(offset!(signal_group_exit_code))
     } else {
         leader.read(offset!(task_exit_code))
     };
-    // Threads that ended before are summed up in `signal`, but for a leader that waits for the others as a zombie.
+    // `signal` has the sums of threads that ended before, except for a leader that waits for the others as a zombie.
     exit.utime_ns = signal.read::<u64>(offset!(signal_utime)).wrapping_add(task.read(offset!(task_utime)));
     exit.stime_ns = signal.read::<u64>(offset!(signal_stime)).wrapping_add(task.read(offset!(task_stime)));
     exit.runtime_ns =
@@ -203,8 +203,8 @@ fn reaper(task: Address, signal: Address) -> Address {
     init
 }
 
-/// Whether an ancestor in this PID namespace takes over children: [`NOT_IT`], [`IT`], or the namespace ends below it.
-/// Global, so that it is verified once and not at each step of the loop.
+/// Whether an ancestor in this PID namespace takes over children: [`NOT_IT`], [`IT`], or [`OUTSIDE`] if the namespace
+/// ends below it. A global function, so that the verifier checks it once and not for each step of the loop.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn takes_over(ancestor: u64, namespace: u64) -> u32 {

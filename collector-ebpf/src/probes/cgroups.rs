@@ -1,7 +1,7 @@
-//! Cgroups that are made and removed: `cgroup_mkdir` and `cgroup_rmdir`. Attached where there are rules on cgroups, as a
-//! unit that starts again has a new cgroup under the old path.
+//! Cgroups that are made and removed: `cgroup_mkdir` and `cgroup_rmdir`. Attached only if there are rules on cgroups:
+//! a unit that is restarted has a new cgroup with the old path.
 //!
-//! The kernel calls the first before anybody sees the directory, so no process is in it yet.
+//! The kernel calls the first before the directory is visible, so no process is in it yet.
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 

@@ -1,4 +1,4 @@
-//! A process replaced its image: `sched_process_exec`, when the new image is set up and nothing of it has run.
+//! A process replaced its image: `sched_process_exec`, when the new image is set up and has not run yet.
 //!
 //! Credentials, comm and arguments are final here, and no other thread is left that could change them.
 
@@ -9,28 +9,28 @@ use collector_common::{ARGS_MAX, ENV_MAX, ExecRecord, Fate, Kind, Loss, Piece};
 use crate::{
     emit, filter,
     kernel::{Address, file, offset, pieces, task},
-    maps::{ExecScratch, exec_scratch, standby::Turn},
+    maps::{ExecScratch, backup::Role, exec_scratch},
 };
 
 /// `TP_PROTO(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`
 #[btf_tracepoint(function = "sched_process_exec")]
 fn sched_process_exec(context: BtfTracePointContext) -> i32 {
-    executed(&context, Turn::First)
+    executed(&context, Role::Primary)
 }
 
 #[btf_tracepoint(function = "sched_process_exec")]
 fn sched_process_exec_2(context: BtfTracePointContext) -> i32 {
-    executed(&context, Turn::Second)
+    executed(&context, Role::Backup)
 }
 
 #[inline(always)]
-fn executed(context: &BtfTracePointContext, turn: Turn) -> i32 {
-    if !turn.is_mine(Kind::Exec) {
+fn executed(context: &BtfTracePointContext, role: Role) -> i32 {
+    if !role.is_mine(Kind::Exec) {
         return 0;
     }
     emit::seen(Kind::Exec);
-    let header = emit::header(Kind::Exec, Fate::Told, size_of::<ExecRecord>());
-    let place = turn.place(header.cpu.into());
+    let header = emit::header(Kind::Exec, Fate::Reported, size_of::<ExecRecord>());
+    let place = role.place(header.cpu.into());
     let Some(scratch) = exec_scratch(place) else {
         warn!(context, "no room to put an exec together on CPU {}", header.cpu);
         emit::lost(Kind::Exec, Loss::ReserveFailed);
@@ -61,8 +61,9 @@ fn fill(scratch: &mut ExecScratch, place: u32, process: Address, binprm: Address
     let args = (mm.read(offset!(mm_arg_start)), mm.read(offset!(mm_arg_end)));
     scratch.record.args = pieces::append_user(scratch, args, ARGS_MAX as u32);
     let fate = filter::exec(process, scratch);
-    if fate != Fate::Told {
-        // What a child's record tells of its parent is here by now; the environment would be for this record alone.
+    if fate != Fate::Reported {
+        // The record already has all that a child's record refers to; only this process's own event would need the
+        // environment.
         scratch.record.header.fate = fate.to_wire();
         scratch.record.env = Piece::default();
         return;
@@ -71,7 +72,7 @@ fn fill(scratch: &mut ExecScratch, place: u32, process: Address, binprm: Address
     scratch.record.env = pieces::append_user(scratch, env, ENV_MAX as u32);
 }
 
-/// What execve(2) was given, where the kernel put an interpreter in its place.
+/// The path that execve(2) was given, if the kernel runs an interpreter for it.
 #[inline(always)]
 fn script(scratch: &mut ExecScratch, binprm: Address) -> Piece {
     let filename = binprm.follow(offset!(binprm_filename));

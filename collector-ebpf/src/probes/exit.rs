@@ -6,31 +6,31 @@ use collector_common::{ExitRecord, Kind};
 use crate::{
     emit, filter,
     kernel::{Address, offset, task},
-    maps::standby::Turn,
+    maps::backup::Role,
 };
 
-/// `TP_PROTO(struct task_struct *task, bool group_dead)`; the second since 6.16.
+/// `TP_PROTO(struct task_struct *task, bool group_dead)`; the second argument exists since 6.16.
 #[btf_tracepoint(function = "sched_process_exit")]
 fn sched_process_exit(context: BtfTracePointContext) -> i32 {
-    ended(&context, Turn::First)
+    ended(&context, Role::Primary)
 }
 
 #[btf_tracepoint(function = "sched_process_exit")]
 fn sched_process_exit_2(context: BtfTracePointContext) -> i32 {
-    ended(&context, Turn::Second)
+    ended(&context, Role::Backup)
 }
 
 #[inline(always)]
-fn ended(context: &BtfTracePointContext, turn: Turn) -> i32 {
-    if !turn.is_mine(Kind::Exit) {
+fn ended(context: &BtfTracePointContext, role: Role) -> i32 {
+    if !role.is_mine(Kind::Exit) {
         return 0;
     }
     let ended = Address(context.arg(0));
     let group_dead = if offset!(exit_arguments) > 1 {
         context.arg::<u64>(1) & 1 != 0
     } else {
-        // Two threads that end at once may both find nobody alive; the agent tells the second record by its process,
-        // which has ended, and counts it as filtered.
+        // Two threads that end at once may both find nobody alive. The agent recognises the second record, since its
+        // process has ended, and counts it as filtered.
         !task::group_lives(ended)
     };
     if group_dead {

@@ -6,23 +6,23 @@ use collector_common::{Kind, TaskRecord};
 use crate::{
     emit, filter,
     kernel::{Address, task},
-    maps::standby::Turn,
+    maps::backup::Role,
 };
 
 /// `TP_PROTO(struct task_struct *parent, struct task_struct *child)`
 #[btf_tracepoint(function = "sched_process_fork")]
 fn sched_process_fork(context: BtfTracePointContext) -> i32 {
-    forked(&context, Turn::First)
+    forked(&context, Role::Primary)
 }
 
 #[btf_tracepoint(function = "sched_process_fork")]
 fn sched_process_fork_2(context: BtfTracePointContext) -> i32 {
-    forked(&context, Turn::Second)
+    forked(&context, Role::Backup)
 }
 
 #[inline(always)]
-fn forked(context: &BtfTracePointContext, turn: Turn) -> i32 {
-    if !turn.is_mine(Kind::Fork) {
+fn forked(context: &BtfTracePointContext, role: Role) -> i32 {
+    if !role.is_mine(Kind::Fork) {
         return 0;
     }
     let (forker, child) = (Address(context.arg(0)), Address(context.arg(1)));

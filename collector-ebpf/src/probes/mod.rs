@@ -1,4 +1,4 @@
-//! The hooks, one file each. A hook decides whether there is an event and what it is; `kernel` reads, `emit` sends.
+//! The hooks, one file each. A hook decides whether there is an event and which; `kernel` reads, `emit` sends.
 
 mod cgroups;
 mod exec;

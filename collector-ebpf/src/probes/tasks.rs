@@ -1,6 +1,6 @@
-//! What ran before the agent: the task iterator, read once everything is attached.
+//! Processes that ran before the agent: the task iterator, read once after everything is attached.
 //!
-//! Its records go into the same ring, so the order of the ring settles what happened meanwhile.
+//! Its records go into the same ring, so the order of the ring decides about concurrent events.
 
 use collector_common::{Kind, TaskRecord};
 
@@ -18,7 +18,7 @@ use crate::{
 #[unsafe(link_section = "iter/task")]
 extern "C" fn running_tasks(context: *const IterTaskContext) -> i32 {
     let Some(found) = iterated_task(context) else { return 0 };
-    // A process all of whose threads have ended has sent its exit; it must not come back.
+    // A process whose threads have all ended has sent its exit already; a record here would revive it.
     if task::is_group_leader(found) && task::group_lives(found) {
         emit::seen(Kind::Task);
         let fate = filter::found(found);

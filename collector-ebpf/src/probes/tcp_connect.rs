@@ -1,6 +1,6 @@
-//! A TCP connection is begun: `sock_ops` at `BPF_SOCK_OPS_TCP_CONNECT_CB`, just before the SYN.
+//! The begin of a TCP connection: `sock_ops` at `BPF_SOCK_OPS_TCP_CONNECT_CB`, just before the SYN.
 //!
-//! The local port is chosen by then, and the current task is the one that connects, be it a kernel thread.
+//! The local port is chosen by then, and the current task is the one that connects, also if that is a kernel thread.
 
 use aya_ebpf::{bindings::BPF_SOCK_OPS_TCP_CONNECT_CB, macros::sock_ops, programs::SockOpsContext};
 use collector_common::{ConnectRecord, Endpoints, FAMILY_IPV4, FAMILY_IPV6, Fate, Kind, Loss, PROTOCOL_TCP};
@@ -14,14 +14,14 @@ use crate::{
     maps::remember,
 };
 
-/// Always answers 1 and leaves `reply` alone: it watches, it decides nothing.
+/// Always returns 1 and leaves `reply` alone: it observes and decides nothing.
 #[sock_ops]
 fn tcp_connect(context: SockOpsContext) -> u32 {
     if context.op() == BPF_SOCK_OPS_TCP_CONNECT_CB {
         emit::seen(Kind::Connect);
         let fate = filter::connect(task::current());
-        if fate != Fate::Told {
-            // Not remembered either, so its end makes no event.
+        if fate != Fate::Reported {
+            // Not remembered either, so its result makes no event.
             emit::connect_filtered(fate);
             return 1;
         }
@@ -31,7 +31,8 @@ fn tcp_connect(context: SockOpsContext) -> u32 {
             endpoints(&context, &mut record.endpoints);
             let cookie = socket_cookie(&context);
             record.cookie = cookie;
-            // Before the SYN leaves, so the end of the connect finds it. Full only by as many connects at once.
+            // Before the SYN leaves, so that the result finds it. The map is full only while that many connects are
+            // open at once.
             if !remember(cookie, record) {
                 emit::seen(Kind::ConnectResult);
                 emit::lost(Kind::ConnectResult, Loss::TableFull);

@@ -1,8 +1,8 @@
 //! UDP: `cgroup/connect4` and `connect6` for connect(2), `sendmsg4` and `sendmsg6` for the first datagram of an
 //! unconnected socket to a peer.
 //!
-//! All four always answer 1: they watch, they decide nothing. A connect that fails later, for want of a route, has
-//! been told all the same.
+//! All four always return 1: they observe and decide nothing. A connect that fails later, for lack of a route, has
+//! been reported all the same.
 
 use aya_ebpf::{
     bindings::{BPF_NOEXIST, bpf_sock_addr},
@@ -20,7 +20,7 @@ use crate::{
     maps::{UDP_PEERS, UdpPeer},
 };
 
-/// Another datagram to the peer came between.
+/// Another datagram to the peer came first.
 const EEXIST: i32 = -17;
 
 #[cgroup_sock_addr(connect4)]
@@ -45,7 +45,7 @@ fn udp_sendmsg6(context: SockAddrContext) -> i32 {
 
 #[inline(always)]
 fn connect<const FAMILY: u16>(context: &SockAddrContext) -> i32 {
-    // TCP is told by sock_ops, which knows the local port.
+    // `sock_ops` reports TCP, since it knows the local port.
     if field!(context.sock_addr, protocol) == u32::from(PROTOCOL_UDP) {
         begun::<FAMILY>(context);
     }
@@ -60,7 +60,7 @@ fn sendmsg<const FAMILY: u16>(context: &SockAddrContext) -> i32 {
         port: field!(context.sock_addr, user_port),
         reserved: 0,
     };
-    // Looked up first: only that keeps a peer in use from being forgotten.
+    // Looked up first: only a look-up keeps a peer from being evicted.
     let known = UDP_PEERS.get_ptr(peer).is_some();
     if known || UDP_PEERS.insert(peer, 0, u64::from(BPF_NOEXIST)) == Err(EEXIST) {
         emit::folded();
@@ -70,13 +70,13 @@ fn sendmsg<const FAMILY: u16>(context: &SockAddrContext) -> i32 {
     1
 }
 
-/// The family is of the type, so that what reads one family's fields is never code of the other's programs: the verifier
-/// refuses those there.
+/// The family is a type parameter, so that code for one family's fields is never part of the other family's programs:
+/// the verifier would refuse it there.
 #[inline(always)]
 fn begun<const FAMILY: u16>(context: &SockAddrContext) {
     emit::seen(Kind::Connect);
     let fate = filter::connect(task::current());
-    if fate != Fate::Told {
+    if fate != Fate::Reported {
         return emit::connect_filtered(fate);
     }
     emit::record(Kind::Connect, |record: &mut ConnectRecord| {
@@ -101,7 +101,7 @@ fn destination<const FAMILY: u16>(address: *const bpf_sock_addr) -> [u32; 4] {
     }
 }
 
-/// The source is what the socket is bound to: zero as long as the kernel has not chosen.
+/// The source is what the socket is bound to: zero until the kernel has chosen.
 #[inline(always)]
 fn endpoints<const FAMILY: u16>(address: *const bpf_sock_addr, endpoints: &mut Endpoints) {
     let sock = field!(address, __bindgen_anon_1.sk);

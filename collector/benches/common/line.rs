@@ -14,18 +14,21 @@ use std::{
 };
 
 use collector::{
+    checksum::Algorithms,
     config::Config,
     decode::decode,
-    encode::{Encoding, Format, encode},
-    enrich::{Enricher, digest::Digests},
+    digest::Digests,
+    enrich::Enricher,
     event::{Agent, AgentKind, Event, Host},
     machine::Machine,
+    options,
     pipeline::{
         Options, Pipeline, Stopper,
         outlet::{Closed, Outlet},
     },
     procfs::Proc,
     source::{OwnedRecord, RecordSource},
+    stream::format::{Encoding, Format, encode},
     wake::Waker,
 };
 use collector_common::Counters;
@@ -55,7 +58,7 @@ pub(crate) fn machine() -> Machine {
 
 /// An enricher that knows nothing yet and finds nothing in `/proc`.
 pub(crate) fn enricher() -> Enricher {
-    Enricher::new(machine(), Arc::new(Proc::nowhere()), None, config().enrich())
+    Enricher::new(machine(), Arc::new(Proc::nowhere()), None, options::enrich(&config()))
 }
 
 /// The event of a compiler, with all of its ancestors.
@@ -71,7 +74,7 @@ pub(crate) fn an_exec() -> Box<Event> {
 
 fn config() -> Config {
     let mut config = Config::default();
-    config.checksums.algorithms.clear();
+    config.checksums.algorithms = Algorithms::NONE;
     config
 }
 
@@ -87,7 +90,7 @@ impl Run {
         let config = config();
         let proc = Arc::new(Proc::nowhere());
         let waker = Waker::new().unwrap();
-        let digests = Digests::new(config.digest(), &proc, &waker);
+        let digests = Digests::new(options::digest(&config), &proc, &waker);
         let options = Options {
             actions: config.actions(),
             queue: config.queue.events,

@@ -2,7 +2,7 @@
 
 use collector::source::OwnedRecord;
 use collector_common::{
-    COMM_LEN, Credentials, ExecRecord, ExitRecord, FileIdentity, Kind, Namespaces, Piece, RecordHeader,
+    COMM_LEN, Credentials, ExecRecord, ExitRecord, FileIdentity, Kind, NamespaceIds, Piece, RecordHeader,
     TaskIdentity, TaskRecord, TaskState, WIRE_VERSION,
 };
 use zerocopy::{FromZeros, IntoBytes};
@@ -159,7 +159,7 @@ fn task(life: Life, name: &str) -> TaskIdentity {
         net_namespace: 4_026_531_840,
         ..TaskState::default()
     };
-    let namespaces = Namespaces {
+    let namespaces = NamespaceIds {
         mnt: 4_026_531_832,
         pid: 4_026_531_836,
         user: 4_026_531_837,

@@ -4,8 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use shlex::Quoter;
 
-use super::redact::Redactor;
-use crate::{event::Strings, procfs::split_nul, text::Text};
+use crate::{event::Strings, procfs::split_nul, redact::Redactor, text::Text};
 
 /// What a program that restarts itself is given as its own name (`AppImage`, Electron).
 const SELF: &[u8] = b"/proc/self/exe";
@@ -64,7 +63,7 @@ impl Args {
 fn command_line(shown: &Strings) -> Arc<str> {
     // A NUL, the one thing that cannot be quoted, cannot be in an argument either.
     let quoter = Quoter::new().allow_nul(true);
-    let mut line = String::with_capacity(2 * shown.bytes());
+    let mut line = String::with_capacity(2 * shown.size());
     for argument in shown.iter() {
         if is_bare(argument) {
             line.push_str(argument);
@@ -88,7 +87,7 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::{Args, Redactor};
-    use crate::{enrich::redact::Mode, text::Text};
+    use crate::{redact::Mode, text::Text};
 
     fn open() -> Redactor {
         Redactor::new(Mode::Off, &[], &[])

@@ -155,6 +155,7 @@ mod tests {
         decode::decode,
         event::ExecId,
         machine::Machine,
+        options,
         procfs::{Proc, StartTicks},
     };
 
@@ -181,7 +182,7 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let proc = Arc::new(Proc::at(directory.path()).unwrap());
             let machine = Machine::this(&proc, false);
-            let enricher = Enricher::new(machine, proc, None, Config::default().enrich());
+            let enricher = Enricher::new(machine, proc, None, options::enrich(&Config::default()));
             let mut world = Self { directory, enricher };
             for tgid in 1..=4 {
                 world.show(tgid, tgid - 1, 'S');

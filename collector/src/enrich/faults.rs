@@ -25,6 +25,7 @@ use crate::{
     enrich::Census,
     event::Action,
     machine::Machine,
+    options,
     procfs::Proc,
     source::OwnedRecord,
     syscall::faulty::{Call, Fault, watched},
@@ -159,7 +160,7 @@ fn enricher(proc: &std::path::Path) -> Enricher {
     (machine.mnt_namespace, machine.user_namespace, machine.pid_namespace) = (1, 2, 4_026_531_901);
     (machine.started_ns, machine.wall_offset_ns) = (100 * START_NS, 0);
     let actions = Action::ALL.iter().copied().collect();
-    Enricher::new(machine, proc, None, Options { actions, ..Config::default().enrich() })
+    Enricher::new(machine, proc, None, Options { actions, ..options::enrich(&Config::default()) })
 }
 
 fn take(enricher: &mut Enricher, bytes: &[u8]) -> Vec<Value> {

@@ -2,7 +2,7 @@
 //!
 //! Some kernels hide processes from the iterator (a hardened pid 1), some have none, and records may have been lost.
 
-use collector_common::{COMM_LEN, Credentials, Namespaces, TaskIdentity, TaskState};
+use collector_common::{COMM_LEN, Credentials, NamespaceIds, TaskIdentity, TaskState};
 use procfs::{FromRead as _, process::Status};
 
 use super::image::reason;
@@ -74,7 +74,7 @@ pub(super) fn identity(process: &ProcessDir, key: ProcessKey) -> Result<(TaskIde
     if let Some(innermost) = status.nstgid.as_ref().and_then(|tgids| tgids.last()) {
         identity.vpid = u32::try_from(*innermost).unwrap_or(key.tgid.0);
     }
-    identity.namespaces = Namespaces {
+    identity.namespaces = NamespaceIds {
         mnt: inode(Namespace::Mnt),
         pid: inode(Namespace::Pid),
         user: inode(Namespace::User),

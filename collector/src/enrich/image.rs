@@ -11,13 +11,14 @@ use std::{
 use collector_common::{FileIdentity, NAME_MAX, PATH_MAX};
 use rustix::io::Errno;
 
-use super::{args::Args, parts::Parts, redact::Redactor};
+use super::{args::Args, parts::Parts};
 use crate::{
     clock::boottime_ns,
     decode::{Bytes, Exec},
     event::{Shared, Strings},
     known::{Known, Origin, Reason},
     procfs::{self, ProcFile, ProcessDir, ReadError, split_nul},
+    redact::Redactor,
     text::Text,
 };
 

@@ -11,7 +11,6 @@ pub mod cgroup;
 mod community_id;
 mod connection;
 pub mod container;
-pub mod digest;
 mod exit;
 #[cfg(test)]
 mod faults;
@@ -21,38 +20,34 @@ mod membership;
 mod names;
 mod parts;
 mod process;
-pub mod redact;
 pub mod user;
 
 use std::{collections::BTreeSet, rc::Rc, sync::Arc, time::Instant};
 
-use collector_common::{ExecRecord, Fate, Namespaces, RecordHeader, TaskIdentity, TaskRecord, TaskState};
+use collector_common::{ExecRecord, Fate, NamespaceIds, RecordHeader, TaskIdentity, TaskRecord, TaskState};
 
 pub use self::census::Census;
 use self::{
     cgroup::Cgroups,
-    digest::{Candidate, Sighting},
     image::{Env, Image},
     membership::Membership,
     names::Names,
     parts::{Interned, Parts},
     process::{Fields, Process, Shown},
-    redact::Redactor,
 };
 use crate::{
     clock::WallClock,
     decode::{Exec, Record},
+    digest::{Candidate, Sighting},
     event::{self, Action, Event, ExecId, Shared},
     filter::Filter,
     known::{Known, Reason},
     machine::Machine,
     process::{KernelTimeNs, Limits, ProcessKey, Table, TableCounters, entity_id},
     procfs::{Proc, ProcessDir, ReadError},
+    redact::Redactor,
     text::until_nul,
 };
-
-/// How far ancestors are followed, unless told otherwise.
-pub const ANCESTORS_MAX: usize = 64;
 
 /// What is made of the processes.
 #[derive(Clone, Debug)]
@@ -170,7 +165,7 @@ impl Enricher {
 
     /// Whether a record with this head becomes an event; the table learns of it in any case.
     fn tells(&self, action: Action, header: &RecordHeader) -> bool {
-        self.wants(action) && Fate::from_wire(header.fate) == Fate::Told
+        self.wants(action) && Fate::from_wire(header.fate) == Fate::Reported
     }
 
     fn fork(&mut self, fork: &TaskRecord, now: Instant) -> Option<Draft> {
@@ -314,7 +309,7 @@ impl Enricher {
         let key = key_of(state);
         let event = &mut draft.event;
         let mut written = event::Process { pid: Some(state.tgid), ..event::Process::default() };
-        let mut namespaces = Namespaces::default();
+        let mut namespaces = NamespaceIds::default();
         let of_stranger = process.as_ref().err().filter(|_| self.may_be_in_v1(state));
         let of_stranger = of_stranger.map_or(Known::None, |reason| Known::Missing(*reason));
         let v1_container = process.as_ref().map_or(&of_stranger, |process| &process.v1_container);
@@ -360,7 +355,7 @@ impl Enricher {
         written: &mut event::Process,
         key: ProcessKey,
         state: &TaskState,
-        namespaces: &Namespaces,
+        namespaces: &NamespaceIds,
         now: Instant,
     ) {
         let proc = &self.proc;

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Instant};
 
-use collector_common::{Credentials, Namespaces};
+use collector_common::{Credentials, NamespaceIds};
 
 use super::{
     parts::Interned,
@@ -69,7 +69,7 @@ impl Names {
         &mut self,
         now: Instant,
         credentials: &Credentials,
-        namespaces: &Namespaces,
+        namespaces: &NamespaceIds,
         process: &mut dyn FnMut() -> Result<ProcessDir, ReadError>,
     ) -> Named {
         // The names of the host's own namespaces come from files that are looked at again after a second, and so is this.
@@ -96,7 +96,7 @@ impl Names {
 struct Look<'a> {
     names: &'a mut Names,
     now: Instant,
-    namespaces: &'a Namespaces,
+    namespaces: &'a NamespaceIds,
     process: &'a mut dyn FnMut() -> Result<ProcessDir, ReadError>,
 }
 
@@ -137,7 +137,7 @@ impl Look<'_> {
     /// The number as the process's own user namespace has it, which its passwd file goes by.
     /// Where a namespace is not known, which has the number 0, there is no telling: the host's name may be another's.
     fn inside(&mut self, id: u32, map: ProcFile) -> Option<u32> {
-        let Namespaces { mnt, user, .. } = *self.namespaces;
+        let NamespaceIds { mnt, user, .. } = *self.namespaces;
         if mnt == 0 && self.names.own_mnt != 0 {
             return None;
         }

@@ -5,7 +5,7 @@
 
 use std::{borrow::Borrow, hash::Hash, rc::Rc};
 
-use collector_common::{FileIdentity, Namespaces, TaskState};
+use collector_common::{FileIdentity, NamespaceIds, TaskState};
 use rustc_hash::FxHashMap;
 
 use super::{
@@ -70,7 +70,7 @@ impl<K: Hash + Eq, V: Clone> Interned<K, V> {
 /// The parts that are kept.
 #[derive(Debug)]
 pub(super) struct Parts {
-    namespaces: Interned<(Namespaces, u32), Shared<event::Namespaces>>,
+    namespaces: Interned<(NamespaceIds, u32), Shared<event::Namespaces>>,
     capabilities: Interned<(u64, u64), Shared<event::Capabilities>>,
     files: Interned<(FileIdentity, bool), Shared<event::Exe>>,
     environments: Interned<Box<[u8]>, Rc<Variables>>,
@@ -89,7 +89,7 @@ impl Default for Parts {
 
 impl Parts {
     /// `process.namespaces`
-    pub(super) fn namespaces(&mut self, of: &Namespaces, state: &TaskState) -> Shared<event::Namespaces> {
+    pub(super) fn namespaces(&mut self, of: &NamespaceIds, state: &TaskState) -> Shared<event::Namespaces> {
         self.namespaces.get_or((*of, state.net_namespace), |(of, net)| {
             let event = event::Namespaces {
                 mnt: known(of.mnt),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use collector_common::{Namespaces, PF_KTHREAD, TaskIdentity, TaskState};
+use collector_common::{NamespaceIds, PF_KTHREAD, TaskIdentity, TaskState};
 
 use super::{
     ancestry::Above,
@@ -18,9 +18,9 @@ use super::{
     parts::Parts,
 };
 use crate::{
-    event::{self, Capture, ExecId, Shared, Strings, Timestamp},
+    event::{self, Capture, EntityId, ExecId, Shared, Strings, Timestamp},
     known::{Known, Origin, Reason},
-    process::{EntityId, ProcessKey},
+    process::ProcessKey,
     procfs::Namespace,
     text::{Text, until_nul},
 };
@@ -183,7 +183,7 @@ pub(crate) fn of_stranger(
 ) {
     let mut fields = Fields { capture, inherited: false };
     of_state(state, parts, written);
-    written.namespaces = Some(parts.namespaces(&Namespaces::default(), state));
+    written.namespaces = Some(parts.namespaces(&NamespaceIds::default(), state));
     for name in ["process.entity_id", "process.exec_id", "process.namespaces"] {
         fields.missing(name, reason);
     }

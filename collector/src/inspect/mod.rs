@@ -18,7 +18,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Instant};
 use crate::{
     clock::{WallClock, boottime_ns},
     config::Config,
-    enrich::{Draft, Enricher, cgroup::Cgroups, digest, image},
+    digest,
+    enrich::{Draft, Enricher, cgroup::Cgroups, image},
     event::{Action, Capture, Process, Reason},
     known, load,
     machine::Machine,
@@ -101,7 +102,7 @@ fn snapshot(proc: &Arc<Proc>, process: &ProcessDir) -> Result<Draft, InspectErro
     let mount = load::find_cgroup2();
     let machine = Machine::this(proc, mount.as_ref().is_some_and(load::CgroupMount::is_mixed_with_v1));
     let cgroups = mount.and_then(|mount| Cgroups::new(mount.path()).ok());
-    let mut options = Config::default().enrich();
+    let mut options = crate::options::enrich(&Config::default());
     options.actions = BTreeSet::from([Action::Snapshot]);
     let mut enricher = Enricher::new(machine, proc.clone(), cgroups, options);
     let pid = process.tgid();

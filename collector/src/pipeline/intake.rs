@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use collector_common::Fate;
+use collector_common::{Fate, Kind};
 
 use super::{
     Options,
@@ -11,8 +11,9 @@ use super::{
     tally::{Tally, action_of},
 };
 use crate::{
-    decode::{decode, kind_of_broken},
-    enrich::{Draft, Enricher, digest::Digests},
+    decode::decode,
+    digest::Digests,
+    enrich::{Draft, Enricher},
     event::{Action, LossReason},
 };
 
@@ -66,7 +67,7 @@ impl Intake {
             }
             Err(error) => {
                 tracing::error!("{error}");
-                self.tally.lost(kind_of_broken(bytes).map(action_of), LossReason::Decode);
+                self.tally.lost(Kind::of_record(bytes).map(action_of), LossReason::Decode);
             }
         }
     }

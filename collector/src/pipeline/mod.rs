@@ -4,6 +4,7 @@
 //! It never waits for whoever takes the events. Where nobody takes them the queue fills, and then events are lost,
 //! counted and told; the ring goes on being read, so the table stays right.
 
+mod commands;
 mod intake;
 pub mod outlet;
 mod queue;
@@ -22,6 +23,7 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+pub(crate) use self::commands::Commands;
 use self::{
     intake::Intake,
     outlet::{Closed, Outlet},
@@ -29,7 +31,8 @@ use self::{
 };
 use crate::{
     clock::boottime_ns,
-    enrich::{Enricher, digest::Digests},
+    digest::Digests,
+    enrich::Enricher,
     event::{Action, Agent, Event, EventId, Loss, LossReason},
     process::TableCounters,
     source::{OwnedRecord, RecordSource},
@@ -106,6 +109,7 @@ pub struct Pipeline {
     intake: Intake,
     outlet: Box<dyn Outlet>,
     stopper: Stopper,
+    commands: Option<Commands>,
     /// Before the sequence in `event.id`.
     run_id: Arc<str>,
     sequence: u64,
@@ -131,11 +135,17 @@ impl Pipeline {
             intake: Intake::new(enricher, digests, options),
             outlet,
             stopper,
+            commands: None,
             run_id,
             sequence: 0,
             counted: Instant::now(),
             losses_queued: 0,
         }
+    }
+
+    /// Obeys these commands while it runs.
+    pub(crate) fn obey(&mut self, commands: Commands) {
+        self.commands = Some(commands);
     }
 
     /// Runs until it is stopped, the source ends, or nobody takes the events any more.
@@ -246,6 +256,9 @@ impl Pipeline {
     /// Takes finished digests, and tells those that came too late for their event.
     fn collect_digests(&mut self) {
         self.stopper.waker.silence();
+        if let Some(limits) = self.commands.as_ref().and_then(Commands::take_digest_limits) {
+            self.intake.digests.set_limits(limits);
+        }
         for computation in self.intake.digests.collect(Instant::now()) {
             for Late { process, ticket } in self.intake.queue.take_late(computation) {
                 let now = self.now_ns();
@@ -327,7 +340,8 @@ impl Pipeline {
             self.losses_queued += 1;
             let now = self.now_ns();
             let mut event = self.intake.enricher.own(Action::Loss, now);
-            event.loss = Some(Loss { reason, count, action });
+            event.loss =
+                Some(Loss { reason, count, action, output: None, first_sequence: None, last_sequence: None });
             self.intake.tally.made(Action::Loss);
             self.intake.queue.push_ready(event, now);
         }
@@ -339,8 +353,8 @@ impl Pipeline {
         if event.action() == Action::Loss {
             self.losses_queued -= 1;
         }
-        event.event.sequence = self.sequence;
-        event.event.id = EventId { run: self.run_id.clone(), sequence: self.sequence };
+        event.event.sequence = Some(self.sequence);
+        event.event.id = Some(EventId { run: self.run_id.clone(), sequence: self.sequence });
         if self.intake.options.live {
             event.capture.lag_ns = Some(boottime_ns().saturating_sub(time_ns));
         }

@@ -12,8 +12,8 @@ use std::{
 use tokio::sync::mpsc::{OwnedPermit, Sender, error::TrySendError};
 
 use crate::{
-    encode::{Encoding, encode},
     event::{Action, Event},
+    stream::format::{Encoding, encode},
 };
 
 /// Bytes of one encoding that are handed on together, while there are more events to come.
@@ -189,8 +189,8 @@ mod tests {
 
     use super::{Encoder, Events, Outlet};
     use crate::{
-        encode::{Encoding, Format},
         event::{Action, Event, Shared, Timestamp},
+        stream::format::{Encoding, Format},
     };
 
     fn event() -> Box<Event> {

@@ -6,10 +6,8 @@ use std::{
 };
 
 use crate::{
-    enrich::{
-        Draft,
-        digest::{Answer, Digests, State, Ticket},
-    },
+    digest::{Answer, Digests, State, Ticket},
+    enrich::Draft,
     event::{Action, Event, Origin, Process, Reason as WrittenReason},
     known::Reason,
 };

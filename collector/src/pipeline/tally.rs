@@ -156,8 +156,11 @@ impl Tally {
         match reason {
             // The record was taken in; its event alone is lost.
             LossReason::QueueFull | LossReason::SubscriberSlow | LossReason::Filtered => return,
-            LossReason::RingFull | LossReason::ReserveFailed | LossReason::TableFull | LossReason::Decode => {
-            }
+            LossReason::RingFull
+            | LossReason::ReserveFailed
+            | LossReason::TableFull
+            | LossReason::Decode
+            | LossReason::Unknown => {}
         }
         // Any kind of record may have been broken.
         let keeps_the_table = matches!(action, None | Some(Action::Fork | Action::Exec | Action::Exit));

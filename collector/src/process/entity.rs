@@ -2,30 +2,11 @@
 //!
 //! Specification: <https://github.com/ocsf/common-process-id>, section "Linux".
 
-use std::{fmt, str::FromStr};
-
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
 use super::KernelTimeNs;
-
-/// A CPID.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct EntityId(Uuid);
-
-impl fmt::Display for EntityId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
-    }
-}
-
-impl FromStr for EntityId {
-    type Err = uuid::Error;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
-    }
-}
+use crate::event::EntityId;
 
 /// The id of the process with the process id `vpid` in its innermost PID namespace, whose inode number is
 /// `pid_namespace`.
@@ -40,7 +21,7 @@ pub fn entity_id(boot: Uuid, pid_namespace: u32, start: KernelTimeNs, vpid: u32)
     }
     let digest: [u8; 32] = hasher.finalize().into();
     let bytes = digest.first_chunk().copied().unwrap_or_default();
-    EntityId(Builder::from_custom_bytes(bytes).into_uuid())
+    Builder::from_custom_bytes(bytes).into_uuid().into()
 }
 
 #[cfg(test)]

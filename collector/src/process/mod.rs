@@ -8,7 +8,7 @@ mod key;
 mod table;
 
 pub use self::{
-    entity::{EntityId, entity_id},
+    entity::entity_id,
     key::{KernelTimeNs, ProcessKey, Tgid},
     table::{Entry, Limits, Table, TableCounters},
 };

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{KernelTimeNs, ProcessKey, Tgid};
+use crate::defaults;
 
 /// How large it may become.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +22,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { entries: 262_144, grace_ns: 500_000_000 }
+        Self { entries: defaults::TABLE_ENTRIES, grace_ns: defaults::TABLE_GRACE_MS * 1_000_000 }
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::{io, os::fd::BorrowedFd};
 
-use collector_common::Counters;
+use collector_common::{Counters, Kind};
 
 use super::{
     RecordSource,
     recording::{Entry, Recording},
 };
-use crate::decode::kind_of_broken;
 
 /// Hands out a recording from its beginning to its end.
 pub struct Replay {
@@ -28,7 +27,7 @@ impl Replay {
 impl Replay {
     /// Counts a record as seen: the recording's own counters stand at its end, and one that was cut has none.
     fn count(&mut self, record: &[u8]) {
-        let kind = kind_of_broken(record);
+        let kind = Kind::of_record(record);
         if let Some(seen) = kind.and_then(|kind| self.counters.seen.get_mut(kind.index())) {
             *seen += 1;
         }

@@ -2,7 +2,7 @@
 
 use collector_common::{
     COMM_LEN, ConnectRecord, ConnectResultRecord, Credentials, Endpoints, ExecRecord, ExitRecord,
-    FAMILY_IPV4, FileIdentity, Kind, Namespaces, PROTOCOL_TCP, Piece, RecordHeader, TaskIdentity, TaskRecord,
+    FAMILY_IPV4, FileIdentity, Kind, NamespaceIds, PROTOCOL_TCP, Piece, RecordHeader, TaskIdentity, TaskRecord,
     TaskState, WIRE_VERSION,
 };
 use zerocopy::{FromZeros, IntoBytes};
@@ -47,7 +47,7 @@ impl Made {
             net_namespace: 4_026_531_840,
             ..TaskState::default()
         };
-        let namespaces = Namespaces {
+        let namespaces = NamespaceIds {
             mnt: 4_026_531_832,
             pid: 4_026_531_836,
             user: 4_026_531_837,

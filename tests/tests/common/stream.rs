@@ -65,6 +65,6 @@ pub(crate) fn check_counters(events: &[Event]) {
         let written = events.iter().filter(|event| event.action().name() == action).count();
         assert_eq!(of.written, u64::try_from(written).unwrap(), "{action}: {of:?}");
     }
-    let sequences: Vec<u64> = events.iter().map(|event| event.event.sequence).collect();
+    let sequences: Vec<u64> = events.iter().filter_map(|event| event.event.sequence).collect();
     assert_eq!(sequences, (1..=u64::try_from(events.len()).unwrap()).collect::<Vec<_>>());
 }

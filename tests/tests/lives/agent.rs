@@ -7,6 +7,7 @@ use collector::{
     decode::decode,
     enrich::{Census, Enricher, Options},
     event::{Action, Event},
+    options,
     pipeline::tally::Tally,
     process::{KernelTimeNs, Limits},
     procfs::Proc,
@@ -33,7 +34,7 @@ impl Agent {
         let options = Options {
             table: Limits { entries: 1000, grace_ns: GRACE_NS },
             actions: Action::ALL.iter().copied().collect(),
-            ..Config::default().enrich()
+            ..options::enrich(&Config::default())
         };
         let proc = Arc::new(Proc::at(proc).unwrap());
         let enricher = Enricher::new(Tape::new().machine, proc, None, options);

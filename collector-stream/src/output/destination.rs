@@ -1,0 +1,70 @@
+//! What a user names an output by.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+/// Where a stream goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Standard output: `stdout` or `-`.
+    Stdout,
+    /// A file, appended to: `file:PATH`.
+    File(PathBuf),
+}
+
+/// A word that names no output.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{word:?} is no output; an output is stdout or file:PATH")]
+pub struct DestinationError {
+    word: String,
+}
+
+impl FromStr for Destination {
+    type Err = DestinationError;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        match word.split_once(':') {
+            None if matches!(word, "stdout" | "-") => Ok(Self::Stdout),
+            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
+            _ => Err(DestinationError { word: word.to_owned() }),
+        }
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("stdout"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+        }
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Destination {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Destination;
+
+    #[track_caller]
+    fn check(word: &str, expected: Option<&Destination>) {
+        assert_eq!(word.parse().ok().as_ref(), expected);
+    }
+
+    #[test]
+    fn outputs_are_named_by_their_kind() {
+        check("stdout", Some(&Destination::Stdout));
+        check("-", Some(&Destination::Stdout));
+        check("file:/var/log/a:b.jsonl", Some(&Destination::File("/var/log/a:b.jsonl".into())));
+    }
+
+    #[test]
+    fn other_words_are_no_outputs() {
+        check("/var/log/collector.jsonl", None);
+        check("file:", None);
+        check("kafka://x", None);
+    }
+}
