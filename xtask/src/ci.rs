@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::api;
 use crate::licences;
+use crate::outside;
 use crate::step;
 use crate::tidy;
 use crate::toolchain;
@@ -27,6 +28,7 @@ const CHECKS: &[Check] = &[
     ("clippy of the kernel object", clippy_of_kernel_object),
     ("clippy of the fuzzers", clippy_of_fuzzers),
     ("docs", docs),
+    ("programs outside", outside::check),
     ("public API", || api::check(false)),
 ];
 

@@ -14,6 +14,7 @@ mod fuzz;
 mod kernel_object;
 mod licences;
 mod linker;
+mod outside;
 mod packages;
 mod privilege;
 mod rustup;
@@ -94,6 +95,8 @@ enum Command {
         #[arg(long)]
         accept: bool,
     },
+    /// Build and run programs outside the workspace that use its crates, and count what they depend on.
+    Outside,
     /// Build every fuzzer, and run one or each of them from recorded seeds.
     ///
     /// Stable Rust is enough. An input that breaks something is kept below target/fuzz-found.
@@ -119,6 +122,7 @@ fn main() -> ExitCode {
         Command::Vm(options) => vm::run(&options),
         Command::Ci => ci::checks(),
         Command::Api { accept } => api::check(accept),
+        Command::Outside => outside::check(),
         Command::Tidy => tidy::check(),
         Command::Fuzz { seconds, target } => fuzz::run(target.as_deref(), seconds),
         Command::Bench(bench) => bench::measure(&bench),

@@ -64,6 +64,7 @@ pub(super) const CRATES: &[Checked] = &[
                 "enrich/ancestry.rs",
                 "issue 13, part 3: facts and digests are being split",
             ),
+            ("filter/rule.rs", "filter/user.rs", "a user by name is parsed apart from rules"),
             ("filter/rule.rs", "filter/mod.rs", "a rule names what it is about, of mod.rs"),
             (
                 "inspect/descriptors.rs",
