@@ -5,6 +5,7 @@ mod accepted;
 mod arrows;
 mod circles;
 mod modules;
+mod pages;
 mod rooms;
 
 use std::fs;
@@ -34,10 +35,15 @@ pub(crate) fn check() -> Result<()> {
         let in_file = faults_of(&read(path)?);
         faults.extend(in_file.iter().map(|(line, rule)| format!("{}:{line}: {rule}", path.display())));
     }
+    for page in pages::PAGES {
+        let dead = pages::dead_paths(&read(Path::new(page))?, |path| workspace::root().join(path).exists());
+        faults.extend(dead.iter().map(|(line, path)| format!("{page}:{line}: {path} does not exist")));
+    }
     faults.iter().for_each(step::say);
     if !faults.is_empty() {
         bail!("{} faults in {} files", faults.len(), files.len());
     }
+    step::say(format_args!("tidy: {} files, no fault", files.len()));
     Ok(())
 }
 
