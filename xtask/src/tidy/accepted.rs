@@ -44,12 +44,12 @@ pub(super) const CRATES: &[Checked] = &[
         src: "collector/src",
         roots: &["lib.rs", "main.rs"],
         rooms: "
-            defaults word text errno signal sys wake known checksum
+            defaults word text errno signal linux wake_event known checksum
             procfs process clock machine filter load decode source
             redact digest enrich
             config options pipeline reload
             inspect doctor collector
-            cli signals output main",
+            cli progress signals output main",
         circles: &[
             ("digest/mod.rs", "digest/asked.rs", "issue 13, part 3: facts and digests are being split"),
             ("digest/mod.rs", "digest/pool.rs", "issue 13, part 3: facts and digests are being split"),
@@ -75,14 +75,6 @@ pub(super) const CRATES: &[Checked] = &[
             ("inspect/sock_diag.rs", "inspect/mod.rs", "the parts of an inspection share helpers of mod.rs"),
             ("inspect/sockets.rs", "inspect/mod.rs", "the parts of an inspection share helpers of mod.rs"),
             ("inspect/status.rs", "inspect/mod.rs", "the parts of an inspection share helpers of mod.rs"),
-            ("load/error.rs", "load/mod.rs", "the parts of the loader share an error and helpers of mod.rs"),
-            ("load/misses.rs", "load/mod.rs", "the parts of the loader share an error and helpers of mod.rs"),
-            (
-                "load/offsets.rs",
-                "load/mod.rs",
-                "the parts of the loader share an error and helpers of mod.rs",
-            ),
-            ("load/standby.rs", "load/hooks.rs", "a standby is a hook, and each hook knows its standby"),
             ("pipeline/intake.rs", "pipeline/mod.rs", "issue 13, part 3: the pipeline is being split"),
             ("redact/url.rs", "redact/mod.rs", "the word that replaces a secret is in mod.rs"),
         ],
