@@ -1,5 +1,5 @@
-//! Records of a few processes in any order and with any content: each becomes an event that can be written and read, with
-//! a table that has no room for all of them.
+//! Records of a few processes, in any order and with any content, and a process table too small for all of
+//! them: each event can be written and read.
 
 #![no_main]
 
@@ -19,7 +19,7 @@ use collector::{
     procfs::Proc,
     redact::{Mode, Redactor},
 };
-use collector_fuzz::{check_event, tape::records};
+use collector_fuzz::{check_event, recording::records};
 use libfuzzer_sys::fuzz_target;
 use uuid::Uuid;
 
@@ -30,7 +30,7 @@ fn machine() -> Machine {
         kernel: "fuzz".to_owned(),
         started_ns: 1,
         wall_offset_ns: 1_795_000_000_000_000_000,
-        // That of no process, so that no names are looked up in the files of this machine.
+        // The namespace of no process, so that no names are looked up in files of this machine.
         mnt_namespace: u32::MAX,
         user_namespace: 1,
         pid_namespace: 1,
@@ -51,7 +51,7 @@ fn options() -> Options {
 }
 
 thread_local! {
-    /// When names are looked up: always now, so that files of this machine are read once.
+    /// The time of look-ups, which never changes, so that files of this machine are read once.
     static NOW: RefCell<Option<Instant>> = const { RefCell::new(None) };
 }
 

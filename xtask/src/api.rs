@@ -18,7 +18,7 @@ const CRATES: &[&str] = &["collector", "collector-event", "collector-stream"];
 /// The format of rustdoc's JSON that `public-api` reads; Rust 1.95 writes it.
 const FORMAT: u64 = 57;
 
-/// Compares each list with the code, or writes the lists anew.
+/// Compares each list with the code, or writes the lists again.
 pub(crate) fn check(accept: bool) -> Result<()> {
     let mut changed = Vec::new();
     for name in CRATES {

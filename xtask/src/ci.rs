@@ -1,5 +1,5 @@
-//! What can be checked without root and without a kernel: the cheap checks first. All of them run, so that
-//! one push tells all that is wrong.
+//! Every check that needs neither root nor a kernel, cheap ones first. All of them run, so one push shows
+//! everything that is wrong.
 
 use std::process::Command;
 
@@ -16,7 +16,7 @@ use crate::workspace;
 /// From the workspace's root.
 const FUZZERS: &str = "fuzz/Cargo.toml";
 
-/// A check and the name under which it is reported.
+/// A check and its name in the output.
 type Check = (&'static str, fn() -> Result<()>);
 
 const CHECKS: &[Check] = &[
@@ -32,7 +32,7 @@ const CHECKS: &[Check] = &[
     ("public API", || api::check(false)),
 ];
 
-/// Runs every check; the error names those that did not pass.
+/// Runs every check; the error names those that failed.
 pub(crate) fn checks() -> Result<()> {
     let mut failed = Vec::new();
     for (name, check) in CHECKS {
@@ -43,7 +43,7 @@ pub(crate) fn checks() -> Result<()> {
         }
     }
     if !failed.is_empty() {
-        bail!("these checks did not pass: {}", failed.join(", "));
+        bail!("these checks failed: {}", failed.join(", "));
     }
     step::say(format_args!("all {} checks passed", CHECKS.len()));
     Ok(())
@@ -60,9 +60,9 @@ fn clippy() -> Result<()> {
     step::show(cargo.args(["--", "-D", "warnings"]))
 }
 
-/// On the host's target, with the host's compiler: rustup has no `core` for the BPF target, and a program
-/// without std can be checked for any target whose panics abort. A build folder of its own, since the
-/// bootstrap variable would make cargo check everything else anew.
+/// Checks for the host's target with the host's compiler: rustup has no `core` for the BPF target, and a
+/// program without std can be checked for any target on which panics abort. It has its own build folder,
+/// because the bootstrap variable would make cargo check everything else again.
 fn clippy_of_kernel_object() -> Result<()> {
     let mut cargo = workspace::cargo();
     cargo
@@ -75,7 +75,7 @@ fn clippy_of_kernel_object() -> Result<()> {
     step::show(&mut cargo)
 }
 
-/// They are a workspace of their own, whose dependencies are those of this one but for libFuzzer.
+/// The fuzzers are a workspace of their own.
 fn clippy_of_fuzzers() -> Result<()> {
     let mut cargo = workspace::cargo();
     cargo.args(["clippy", "--manifest-path", FUZZERS, "--locked", "--", "-D", "warnings"]);
@@ -90,7 +90,7 @@ fn docs() -> Result<()> {
 
 fn cargo_deny() -> Result<()> {
     let Some(cargo_deny) = workspace::on_path("cargo-deny") else {
-        step::say("cargo-deny: left out, it is not installed; the licences were checked above");
+        step::say("cargo-deny: skipped, because it is not installed; the licences were checked above");
         return Ok(());
     };
     step::show(

@@ -1,4 +1,4 @@
-//! bpf-linker, which makes one BPF object of LLVM bitcode. It must be built against the compiler's LLVM.
+//! bpf-linker, which turns LLVM bitcode into one BPF object. It must be built against the compiler's LLVM.
 
 use std::env;
 use std::ffi::OsString;
@@ -19,7 +19,7 @@ const VERSION: &str = "0.13.0";
 /// The versions of LLVM for which bpf-linker `VERSION` has a feature `llvm-N`.
 const LLVM: RangeInclusive<u32> = 21..=23;
 
-/// bpf-linker for this toolchain, built if it is not there. Returns the folder to put on `PATH`.
+/// Builds bpf-linker for this toolchain if it is missing. Returns the folder to put on `PATH`.
 pub(crate) fn ready(toolchain: &Toolchain) -> Result<PathBuf> {
     let llvm = toolchain.rustc().llvm;
     let tools = workspace::target("bpf-tools");
@@ -39,26 +39,26 @@ pub(crate) fn ready(toolchain: &Toolchain) -> Result<PathBuf> {
     Ok(bin)
 }
 
-/// Whether cargo has noted there an installation of this version with this feature.
+/// Whether cargo has recorded an installation of this version with this feature there.
 fn is_built(tools: &Path, llvm: u32) -> bool {
     fs::read_to_string(tools.join(".crates2.json")).is_ok_and(|noted| notes(&noted, llvm))
 }
 
-/// Reads cargo's `.crates2.json`, in a folder where nothing else is ever installed.
+/// Reads cargo's `.crates2.json` of a folder into which nothing else is installed.
 fn notes(noted: &str, llvm: u32) -> bool {
     noted.contains(&format!("\"bpf-linker {VERSION} ")) && noted.contains(&format!("\"llvm-{llvm}\""))
 }
 
-/// It does not when the shared LLVM that it was built against is gone.
+/// Whether the linker runs. It does not when the shared LLVM that it was built against is gone.
 fn starts(linker: &Path) -> bool {
     step::succeeds(Command::new(linker).arg("--version"))
 }
 
-/// Where the distribution keeps this LLVM; `None` where it has none, and `llvm-config` must be on `PATH`.
+/// The distribution's folder of this LLVM; `None` where it has none, and `llvm-config` must be on `PATH`.
 fn llvm_prefix(llvm: u32) -> Result<Option<PathBuf>> {
     if !LLVM.contains(&llvm) {
         let (first, last) = (LLVM.start(), LLVM.end());
-        bail!("the compiler has LLVM {llvm}, and bpf-linker {VERSION} takes LLVM {first} to {last}");
+        bail!("the compiler has LLVM {llvm}, but bpf-linker {VERSION} supports LLVM {first} to {last}");
     }
     let prefix = PathBuf::from(format!("/usr/lib/llvm-{llvm}"));
     let package = packages::llvm(llvm);
@@ -87,13 +87,13 @@ fn build(tools: &Path, llvm: u32, prefix: Option<&Path>) -> Result<()> {
         cargo.env("LLVM_PREFIX", prefix);
     }
     step::ask(&mut cargo).with_context(|| format!("cannot build bpf-linker {VERSION} against {of_llvm}"))?;
-    // A few hundred megabytes that nothing reads again.
+    // Some hundred megabytes that nothing reads again.
     fs::remove_dir_all(&build_dir).with_context(|| format!("cannot remove {}", build_dir.display()))?;
     step::say("bpf-linker: built");
     Ok(())
 }
 
-/// The `PATH` of this process behind `bin`.
+/// `bin`, then the `PATH` of this process.
 pub(crate) fn path_with(bin: &Path) -> Result<OsString> {
     let path = env::var_os("PATH").unwrap_or_default();
     let dirs = [bin.to_owned()].into_iter().chain(env::split_paths(&path));

@@ -1,4 +1,4 @@
-//! Where things are in this workspace, and cargo as every step calls it.
+//! The paths of this workspace, and cargo as every step calls it.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ pub(crate) fn root() -> &'static Path {
     xtask.parent().unwrap_or(xtask)
 }
 
-/// A path below `target`. Always the workspace's own, whatever `CARGO_TARGET_DIR` says, since the agent's
-/// build script looks for the kernel object there.
+/// A path below the workspace's own `target`. `CARGO_TARGET_DIR` is ignored, since the agent's build
+/// script looks for the kernel object there.
 pub(crate) fn target(below: &str) -> PathBuf {
     root().join("target").join(below)
 }

@@ -1,4 +1,4 @@
-//! What was measured, put where people read it: tables in docs/performance.md, and the machine that it was measured on.
+//! Writes measurements into docs/performance.md: tables, goals, and the machine.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,12 +18,12 @@ pub(super) fn document(name: &str) -> PathBuf {
     workspace::root().join("docs").join(name)
 }
 
-/// Puts `text` between the markers of a section.
+/// Writes `text` between the markers of a section.
 pub(super) fn put_section(section: &str, text: &str) -> Result<()> {
     change(|page| with_section(page, section, text))
 }
 
-/// Puts a figure into the last column of the row of a goal, and the machine of it below the table.
+/// Writes a figure into the last column of a goal's row, and the machine below the table.
 pub(super) fn put_goal(goal: &str, measured: &str) -> Result<()> {
     step::say(format_args!("{goal}: {measured}"));
     change(|page| with_section(&with_goal(page, goal, measured)?, "machine", &machine()))
@@ -32,7 +32,7 @@ pub(super) fn put_goal(goal: &str, measured: &str) -> Result<()> {
 fn change(edit: impl FnOnce(&str) -> Option<String>) -> Result<()> {
     let path = workspace::root().join(PAGE);
     let page = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let Some(page) = edit(&page) else { bail!("{PAGE} has no such place; its markers or rows were changed") };
+    let Some(page) = edit(&page) else { bail!("{PAGE} has no such marker or row") };
     fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))
 }
 
@@ -81,7 +81,7 @@ pub(super) fn machine() -> String {
     )
 }
 
-/// The value in the middle; of two in the middle, the greater. `None` without values.
+/// The median; the greater one of two. `None` without values.
 pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied()

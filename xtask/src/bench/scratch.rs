@@ -1,5 +1,5 @@
-//! A folder for what tools write while they are measured: in memory where there is such a place, so that a disk is not
-//! what is measured.
+//! A folder for the output of tools while they are measured: in memory where possible, so that the disk is
+//! not measured.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::workspace;
 
-/// The folder; it goes with this value.
+/// The folder; it is removed with this value.
 pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
@@ -28,7 +28,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What stays behind is in memory until the next start of the machine, and named after us.
+        // A folder that cannot be removed stays in memory until the next boot.
         drop(fs::remove_dir_all(&self.0));
     }
 }

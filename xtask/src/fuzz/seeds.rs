@@ -1,4 +1,6 @@
-//! What the fuzzers begin with: records and events of the fixtures, files of this machine's /proc, and this kernel's types.
+//! The seeds of the fuzzers: records and events of the fixtures, files of this machine's /proc, and kernel
+//! types. The types (fuzz/seeds/btf) are the BTF of Linux 6.18 cut down to the structures and members that
+//! the agent looks up.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,10 +9,10 @@ use anyhow::{Context, Result};
 
 use crate::workspace;
 
-/// In a recording, the lengths from here on announce counters.
+/// In a recording, lengths from here on stand for counters.
 const COUNTERS: u32 = u32::MAX - 1;
 
-/// Paths of containers in the ways of the runtimes; `ID` stands for an id.
+/// Cgroup paths of containers, as each runtime writes them; `ID` stands for an id.
 const CGROUPS: &[&str] = &[
     "0::/system.slice/docker-ID.scope\n",
     "12:pids:/docker/ID\n1:name=systemd:/docker/ID\n0::/\n",
@@ -22,14 +24,14 @@ const CGROUPS: &[&str] = &[
     "0::/user.slice/user-1000.slice/session-2.scope (deleted)\n",
 ];
 
-/// Mappings of files whose names are not what they seem.
+/// Mappings of files with misleading names.
 const MAPPINGS: &[&str] = &[
     "00400000-00401000 r-xp 00000000 08:01 12                                  /SYSV1\n",
     "7f0000000000-7f0000001000 rw-s 00000000 00:01 0 /memfd:a b\\012c (deleted)\n\
      Size:                  4 kB\nAnonymous:             0 kB\nSwap:                  0 kB\nVmFlags: rd wr sh\n",
 ];
 
-/// Variables and arguments that hold secrets, with the NULs between them.
+/// Variables and arguments that have secrets, separated by NUL.
 const SECRETS: &[&str] = &[
     "HOME=/root\0DB_PASSWORD=hunter2\0API_KEY=\0TOKEN\0=odd\0",
     "curl\0--api-key\0s3cret\0--token=s3cret\0https://user:pa:ss@host/path?x=1#y\0",
@@ -42,7 +44,7 @@ pub(super) fn of(fuzzer: &str) -> PathBuf {
     workspace::target("fuzz-seeds").join(fuzzer)
 }
 
-/// Writes the seeds of all fuzzers anew.
+/// Replaces the seeds of all fuzzers.
 pub(super) fn write() -> Result<()> {
     let fixtures = workspace::root().join("tests/fixtures");
     let mut files: Vec<PathBuf> = fs::read_dir(&fixtures)
@@ -51,7 +53,7 @@ pub(super) fn write() -> Result<()> {
         .collect();
     files.sort();
     let mut records = Vec::new();
-    let mut tapes = Vec::new();
+    let mut recordings = Vec::new();
     let mut events = Vec::new();
     for file in files {
         let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -59,14 +61,14 @@ pub(super) fn write() -> Result<()> {
             Some("rec") => {
                 let body = behind_head(&bytes);
                 records.extend(records_of(body).map(<[u8]>::to_vec));
-                tapes.push(body.to_vec());
+                recordings.push(body.to_vec());
             }
             Some("jsonl") => events.extend(bytes.split(|&byte| byte == b'\n').map(<[u8]>::to_vec)),
             _ => {}
         }
     }
     save("record", &records)?;
-    save("stream", &tapes)?;
+    save("stream", &recordings)?;
     save("event", &events)?;
     save("redact", &texts(SECRETS))?;
     save("cgroup", &[texts(CGROUPS), of_proc(&["cgroup"])].concat())?;
@@ -81,7 +83,7 @@ pub(super) fn write() -> Result<()> {
     )
 }
 
-/// What stands behind a recording's head.
+/// The bytes after a recording's head.
 fn behind_head(bytes: &[u8]) -> &[u8] {
     bytes.iter().position(|&byte| byte == b'\n').and_then(|end| bytes.get(end + 1..)).unwrap_or_default()
 }
@@ -105,7 +107,7 @@ fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.replace("ID", &"0123456789abcdef".repeat(4)).into_bytes()).collect()
 }
 
-/// These files of pid 1, of a kernel thread and of this process.
+/// These files of pid 1, a kernel thread and this process.
 fn of_proc(files: &[&str]) -> Vec<Vec<u8>> {
     let processes = ["1", "2", "self"];
     let all = processes.iter().flat_map(|pid| files.iter().map(move |file| format!("/proc/{pid}/{file}")));
@@ -139,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_that_was_cut_ends_at_its_last_whole_record() {
+    fn a_cut_recording_ends_with_its_last_whole_record() {
         assert_eq!(records_of(b"\x01\0\0\0a\x09\0\0\0b").count(), 1);
     }
 }

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use cpio::newc::{Builder, ModeFileType, trailer};
 
-/// What stands at a path.
+/// An entry of the archive.
 enum Entry {
     Directory,
     File { bytes: Vec<u8>, executable: bool },
     Symlink(PathBuf),
 }
 
-/// A tree of files, owned by root, in the order in which it must be unpacked: a folder before what is in it.
+/// A tree of files, owned by root, in the order of unpacking: a folder before its contents.
 #[derive(Default)]
 pub(super) struct Archive {
     entries: BTreeMap<PathBuf, Entry>,
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_come_before_what_is_in_them_and_names_have_no_slash_before() {
+    fn folders_come_before_their_contents_and_names_have_no_leading_slash() {
         let mut archive = Archive::default();
         archive.file(Path::new("/a/b/c"), b"12345".to_vec());
         archive.symlink(Path::new("/a/b-link"), Path::new("b"));

@@ -1,15 +1,15 @@
-//! Records out of any bytes: well-formed ones, of a few processes that are each other's parents.
+//! Makes well-formed records from any bytes. They are about a few processes that are each other's parents.
 
 use collector_common::{ExecRecord, Kind, Piece, RecordHeader, TaskState, WIRE_VERSION};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 /// Process ids go from 0 up to this.
 const TGIDS: u32 = 5;
-/// So many lives each id has.
+/// Lives of each process id.
 const LIVES: u64 = 3;
-/// Where a life begins: its number times this, in nanoseconds since boot.
+/// A life starts at its number times this, in nanoseconds since boot.
 const LIFE_NS: u64 = 1_000_000_000;
-/// A record's bytes, at an address that is a multiple of 8, as the ring has them.
+/// The bytes of a record, aligned to 8 bytes, as in the ring.
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(8))]
 pub struct Aligned([u8; Self::LEN]);
@@ -17,7 +17,7 @@ pub struct Aligned([u8; Self::LEN]);
 impl Aligned {
     const LEN: usize = 16 << 10;
 
-    /// Of these bytes, as far as there is room.
+    /// Copies as many of these bytes as fit, and returns their number.
     #[must_use]
     pub fn copy(bytes: &[u8]) -> (Box<Self>, usize) {
         let mut aligned = Box::new(Self::new_zeroed());
@@ -26,15 +26,15 @@ impl Aligned {
         (aligned, len)
     }
 
-    /// The first so many.
+    /// The first `len` bytes.
     #[must_use]
     pub fn first(&self, len: usize) -> &[u8] {
         self.0.get(..len).unwrap_or_default()
     }
 }
 
-/// Splits the bytes as a recording is split, each record behind its length, and mends what a decoder would refuse.
-/// The format is a recording's, so a recording is a seed.
+/// Splits the bytes like a recording, each record after its length, and repairs what the decoder would
+/// refuse. So the body of a recording is a seed.
 pub fn records(bytes: &[u8]) -> impl Iterator<Item = (Box<Aligned>, usize)> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
@@ -46,7 +46,7 @@ pub fn records(bytes: &[u8]) -> impl Iterator<Item = (Box<Aligned>, usize)> {
     })
 }
 
-/// A record with the right head and lengths, whose process is one of few.
+/// Makes a record with a valid header and valid lengths, about one of few processes.
 fn mended(bytes: &[u8]) -> (Box<Aligned>, usize) {
     let (mut aligned, len) = Aligned::copy(bytes);
     let record = &mut aligned.0;
@@ -82,7 +82,7 @@ fn header(record: &mut [u8]) -> &mut RecordHeader {
     RecordHeader::mut_from_prefix(record).expect("it is large enough").0
 }
 
-/// Lets the pieces share what stands behind the fixed part; answers with the record's length.
+/// Divides the bytes after the fixed part among the pieces. Returns the length of the record.
 fn exec(record: &mut [u8], len: usize) -> usize {
     let (exec, behind) = ExecRecord::mut_from_prefix(record).expect("it is large enough");
     let mut left = len.saturating_sub(size_of::<ExecRecord>()).min(behind.len());
@@ -95,7 +95,7 @@ fn exec(record: &mut [u8], len: usize) -> usize {
     size_of::<ExecRecord>() + all
 }
 
-/// Cuts a piece to what there is; answers with its length.
+/// Cuts a piece to the bytes that are left. Returns its length.
 fn cut(piece: &mut Piece, left: usize) -> usize {
     let len = usize::try_from(piece.len).unwrap_or(usize::MAX).min(left);
     piece.len = u32::try_from(len).unwrap_or(0);
