@@ -8,13 +8,13 @@ mod seeds;
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use crate::linker::path_with;
 use crate::step;
+use crate::tool::Tool;
 use crate::workspace;
 
 const VERSION: &str = "0.13.2";
@@ -33,7 +33,15 @@ pub(crate) fn run(only: Option<&str>, seconds: u64) -> Result<()> {
     if chosen.is_empty() {
         bail!("no fuzzer has that name; the fuzzers are {}", all.join(", "));
     }
-    let bin = cargo_fuzz()?;
+    let tool = Tool {
+        name: "cargo-fuzz",
+        version: VERSION,
+        folder: "fuzz-tools",
+        args: &[],
+        variables: &[],
+        force: false,
+    };
+    let bin = tool.install()?;
     seeds::write()?;
     step::say("fuzz: building");
     let mut cargo = workspace::cargo();
@@ -65,26 +73,6 @@ fn targets() -> Result<Vec<String>> {
         .collect();
     names.sort();
     Ok(names)
-}
-
-/// The folder of cargo-fuzz. Builds it if it is missing.
-fn cargo_fuzz() -> Result<PathBuf> {
-    let tools = workspace::target("fuzz-tools");
-    let bin = tools.join("bin");
-    let noted = fs::read_to_string(tools.join(".crates2.json")).unwrap_or_default();
-    if noted.contains(&format!("\"cargo-fuzz {VERSION} ")) && bin.join("cargo-fuzz").is_file() {
-        return Ok(bin);
-    }
-    step::say(format_args!("cargo-fuzz: building {VERSION}"));
-    let build_dir = tools.join("build");
-    let mut cargo = workspace::cargo();
-    cargo
-        .args(["install", "cargo-fuzz", "--version", VERSION, "--locked", "--force", "--root"])
-        .arg(&tools)
-        .env("CARGO_TARGET_DIR", &build_dir);
-    step::ask(&mut cargo).with_context(|| format!("cannot build cargo-fuzz {VERSION}"))?;
-    fs::remove_dir_all(&build_dir).with_context(|| format!("cannot remove {}", build_dir.display()))?;
-    Ok(bin)
 }
 
 fn one(name: &str, seconds: u64) -> Result<()> {

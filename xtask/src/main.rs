@@ -21,6 +21,7 @@ mod setup;
 mod step;
 mod test;
 mod tidy;
+mod tool;
 mod toolchain;
 mod vm;
 mod workspace;

@@ -29,3 +29,22 @@ pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let of_root = ["/usr/sbin", "/sbin"].map(PathBuf::from);
     env::split_paths(&path).chain(of_root).map(|dir| dir.join(program)).find(|file| file.is_file())
 }
+
+/// A page with `text` instead of what is between two marks; `None` where it lacks one of them.
+pub(crate) fn replace_between(page: &str, begin: &str, end: &str, text: &str) -> Option<String> {
+    let (before, rest) = page.split_once(begin)?;
+    let (_, after) = rest.split_once(end)?;
+    Some(format!("{before}{begin}\n\n{}\n\n{end}{after}", text.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::replace_between;
+
+    #[test]
+    fn only_the_text_between_the_marks_is_replaced() {
+        let page = replace_between("before\n<b>\nold\n<e>\nafter\n", "<b>", "<e>", "new\n").unwrap();
+        assert_eq!(page, "before\n<b>\n\nnew\n\n<e>\nafter\n");
+        assert_eq!(replace_between("no marks", "<b>", "<e>", "new"), None);
+    }
+}

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 
 use crate::bench::peers::Peer;
 use crate::bench::report::{self, median};
-use crate::bench::scratch::Scratch;
+use crate::bench::scratch;
 use crate::step;
 
 const CRATE: &str = "zstd-sys";
@@ -31,7 +31,7 @@ all: $(OBJECTS)
 /// The median ratio of wall times.
 pub(super) fn build(rounds: u32) -> Result<()> {
     let sources = sources()?;
-    let scratch = Scratch::new()?;
+    let scratch = scratch()?;
     // The first build fills the page cache.
     make(&sources, scratch.path())?;
     let (mut ratios, mut bare_seconds) = (Vec::new(), Vec::new());

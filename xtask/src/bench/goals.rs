@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use crate::bench::load::{Load, Made, Reported};
 use crate::bench::peers::{Peer, agent_command};
 use crate::bench::report::{self, median};
-use crate::bench::scratch::Scratch;
+use crate::bench::scratch;
 use crate::bench::storm::mebibytes;
 use crate::bench::tool::Tool;
 
@@ -20,7 +20,7 @@ const IDLE_RATE: u32 = 50;
 
 /// The median time from starting the agent to `agent-start` in its output.
 pub(super) fn start(times: u32) -> Result<()> {
-    let scratch = Scratch::new()?;
+    let scratch = scratch()?;
     let stream = scratch.path().join("stream.jsonl");
     let mut took_ms = Vec::new();
     for _ in 0..times {
@@ -68,7 +68,7 @@ pub(super) fn bursts(load: &Load, seconds: u32) -> Result<()> {
 }
 
 fn watched(load: &Load, make: impl FnOnce(&Load) -> Result<Made>) -> Result<(Made, Reported)> {
-    let scratch = Scratch::new()?;
+    let scratch = scratch()?;
     let agent = Peer::Agent.start(scratch.path())?;
     let made = make(load)?;
     agent.settle()?;
@@ -79,7 +79,7 @@ fn watched(load: &Load, make: impl FnOnce(&Load) -> Result<Made>) -> Result<(Mad
 /// Resident memory after a quarter, a half and all of the processes. The lines go to /dev/null: there are
 /// 5 GB of them.
 pub(super) fn memory(load: &Load, processes: u32) -> Result<()> {
-    let scratch = Scratch::new()?;
+    let scratch = scratch()?;
     let agent = Tool::start("agent", vec![agent_command(Path::new("/dev/null"))], scratch.path())?;
     agent.settle()?;
     let mut sizes = Vec::new();
@@ -98,7 +98,7 @@ pub(super) fn memory(load: &Load, processes: u32) -> Result<()> {
 
 /// CPU time of the agent for each connection, which it reports twice: the connect and its result.
 pub(super) fn connects(load: &Load, count: u32) -> Result<()> {
-    let scratch = Scratch::new()?;
+    let scratch = scratch()?;
     let agent = Peer::Agent.start(scratch.path())?;
     let before = agent.cpu()?;
     let made = load.connects(count)?;

@@ -10,12 +10,14 @@ mod meter;
 mod peers;
 mod plot;
 mod report;
-mod scratch;
 mod storm;
 mod tool;
 
-use anyhow::{Result, bail};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
 use clap::Subcommand;
+use tempfile::TempDir;
 
 use crate::agent::{self, Profile};
 use crate::bench::load::Load;
@@ -23,6 +25,7 @@ use crate::bench::storm::Storm;
 use crate::packages;
 use crate::privilege::Privilege;
 use crate::setup::Needs;
+use crate::workspace;
 
 /// A measurement.
 #[derive(Subcommand)]
@@ -136,4 +139,12 @@ fn all() -> Result<()> {
 fn compare(storm: &Storm, load: &Load) -> Result<()> {
     packages::install(packages::peers())?;
     storm.run(load)
+}
+
+/// A folder for the output of tools while they are measured: in memory where possible, so that the disk is not measured.
+fn scratch() -> Result<TempDir> {
+    let memory = Path::new("/dev/shm");
+    let above = if memory.is_dir() { memory.to_owned() } else { workspace::target("") };
+    let folder = tempfile::Builder::new().prefix("collector-bench-").tempdir_in(&above);
+    folder.with_context(|| format!("cannot make a folder in {}", above.display()))
 }

@@ -8,7 +8,7 @@ use std::thread;
 use anyhow::{Context, Result, bail};
 
 use crate::step;
-use crate::workspace;
+use crate::workspace::{self, replace_between};
 
 /// The page, from the root.
 const PAGE: &str = "docs/performance.md";
@@ -37,10 +37,8 @@ fn change(edit: impl FnOnce(&str) -> Option<String>) -> Result<()> {
 }
 
 fn with_section(page: &str, section: &str, text: &str) -> Option<String> {
-    let (begin, end) = (format!("<!-- {section}: begin -->\n"), format!("<!-- {section}: end -->"));
-    let (before, rest) = page.split_once(&begin)?;
-    let (_, behind) = rest.split_once(&end)?;
-    Some(format!("{before}{begin}\n{}\n\n{end}{behind}", text.trim()))
+    let mark = |place| format!("<!-- {section}: {place} -->");
+    replace_between(page, &mark("begin"), &mark("end"), text)
 }
 
 /// A row is `| goal | limit | measured |`.
@@ -90,14 +88,6 @@ pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_section_is_replaced_between_its_markers() {
-        let page = "a\n<!-- s: begin -->\nold\n<!-- s: end -->\nb\n";
-        let expected = "a\n<!-- s: begin -->\n\nnew\n\n<!-- s: end -->\nb\n";
-        assert_eq!(with_section(page, "s", "new\n").as_deref(), Some(expected));
-        assert_eq!(with_section(page, "other", "new"), None);
-    }
 
     #[test]
     fn a_goal_has_its_last_column_replaced() {

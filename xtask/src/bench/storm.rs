@@ -15,7 +15,7 @@ use crate::bench::load::{Load, Made};
 use crate::bench::peers::Peer;
 use crate::bench::plot::{self, Bar, Panel};
 use crate::bench::report::{self, median};
-use crate::bench::scratch::Scratch;
+use crate::bench::scratch;
 use crate::step;
 
 /// The options of `cargo xtask bench storm`.
@@ -66,7 +66,7 @@ impl Default for Storm {
 impl Storm {
     /// Runs the storm, prints the table and writes it and the picture into docs.
     pub(super) fn run(&self, load: &Load) -> Result<()> {
-        let scratch = Scratch::new()?;
+        let scratch = scratch()?;
         let (peers, left_out) = self.peers();
         let warm = load.execs(4_000, self.rate)?;
         let count = whole(f64::from(warm.count) / warm.wall.as_secs_f64() * f64::from(self.seconds));

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::arch::Arch;
 use super::report::Report;
-use crate::workspace;
+use crate::workspace::{self, replace_between};
 
 const FILE: &str = "docs/kernels.md";
 
@@ -26,16 +26,9 @@ pub(super) fn write(arch: Arch, reports: &[(String, Report)]) -> Result<()> {
     let file = workspace::root().join(FILE);
     let page = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let (begin, end) = (mark(arch, "begin"), mark(arch, "end"));
-    let page = replaced(&page, &begin, &end, &tables(reports))
+    let page = replace_between(&page, &begin, &end, &tables(reports))
         .with_context(|| format!("{FILE} lacks the marks {begin} and {end}"))?;
     fs::write(&file, page).with_context(|| format!("cannot write {}", file.display()))
-}
-
-/// The page with other text between the marks; `None` where it lacks one.
-fn replaced(page: &str, begin: &str, end: &str, tables: &str) -> Option<String> {
-    let (before, rest) = page.split_once(begin)?;
-    let (_, after) = rest.split_once(end)?;
-    Some(format!("{before}{begin}\n\n{tables}\n{end}{after}"))
 }
 
 fn tables(reports: &[(String, Report)]) -> String {
@@ -83,13 +76,6 @@ fn table(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_text_between_the_marks_is_replaced() {
-        let page = replaced("before\n<b>\nold\n<e>\nafter\n", "<b>", "<e>", "new\n").unwrap();
-        assert_eq!(page, "before\n<b>\n\nnew\n\n<e>\nafter\n");
-        assert_eq!(replaced("no marks", "<b>", "<e>", "new"), None);
-    }
 
     #[test]
     fn a_kernel_without_a_feature_has_a_dash_in_its_row() {
