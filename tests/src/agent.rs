@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     env, fmt, fs,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex},
@@ -13,7 +13,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{events::Event, wait::PATIENCE};
+use crate::{events::Event, stderr::Stderr, wait::PATIENCE};
 
 /// The agent's binary: `COLLECTOR_BIN`, else the release or the debug build of the workspace.
 ///
@@ -50,7 +50,7 @@ pub struct Agent {
     child: Child,
     stream: Arc<Stream>,
     reader: Option<JoinHandle<()>>,
-    stderr: Option<JoinHandle<String>>,
+    stderr: Option<Stderr>,
 }
 
 /// What has been read so far.
@@ -154,12 +154,7 @@ impl Agent {
         let stream = Arc::new(Stream::default());
         let (lines, feed) = (BufReader::new(child.stdout.take().unwrap()), Arc::clone(&stream));
         let reader = thread::spawn(move || feed.fill(lines));
-        let mut stderr = child.stderr.take().unwrap();
-        let stderr = thread::spawn(move || {
-            let mut text = Vec::new();
-            stderr.read_to_end(&mut text).unwrap();
-            String::from_utf8_lossy(&text).into_owned()
-        });
+        let stderr = Stderr::of(child.stderr.take().unwrap());
         Self { child, stream, reader: Some(reader), stderr: Some(stderr) }
     }
 
@@ -199,8 +194,25 @@ impl Agent {
         self.stream.wait(what, |records| records.all.iter().find(|event| is_it(event)).cloned())
     }
 
-    /// Waits for the digests of an exec, where it was written before they were ready. An agent that is told to stop
-    /// does not wait for them.
+    /// The first record of this process that `is_it` takes, if it has come already.
+    pub fn find(&self, pid: u32, is_it: impl Fn(&Event) -> bool) -> Option<Arc<Event>> {
+        let records = self.stream.records.lock().unwrap();
+        let mut of_pid = records.by_pid.get(&pid.into())?.iter().map(|&index| &records.all[index]);
+        of_pid.find(|event| is_it(event)).cloned()
+    }
+
+    /// Waits until the agent has printed this to its standard error.
+    ///
+    /// # Panics
+    ///
+    /// When it does not in time.
+    #[track_caller]
+    pub fn wait_for_stderr(&self, part: &str) {
+        self.stderr.as_ref().unwrap().wait_for(part);
+    }
+
+    /// Waits for the digests of an exec, where it was written before they were ready. An agent that is asked to stop does not
+    /// wait for them.
     ///
     /// # Panics
     ///
@@ -254,7 +266,7 @@ impl Agent {
             thread::sleep(std::time::Duration::from_millis(2));
         };
         self.reader.take().unwrap().join().unwrap();
-        let stderr = self.stderr.take().unwrap().join().unwrap();
+        let stderr = self.stderr.take().unwrap().finish();
         let events = std::mem::take(&mut self.stream.records.lock().unwrap().all);
         Run { events, status, stderr }
     }

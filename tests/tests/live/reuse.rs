@@ -1,6 +1,6 @@
 //! Process ids that are used again: no life of a pid is taken for another.
 
-use std::{fs, thread, time::Duration};
+use std::{io::ErrorKind, thread, time::Duration};
 
 use collector_tests::{
     agent::Agent,
@@ -23,14 +23,15 @@ use serde_json::json;
 use crate::ancestry::check_line;
 use crate::programs::{SUBJECT, lineage, pid_answered};
 
-/// Spawns until the kernel gives the pid that was asked for; others may fork in between. Not in the tick of the pid's
-/// last life: by its specification the CPID of both would be the same.
+/// Spawns a child that has the process id of one that is gone. Not in the tick of the id's last life: by its specification
+/// the CPID of both would be the same.
 fn spawn_as(pid: u32, plan: &Plan) -> Child {
-    until("a child with the pid that was asked for", || {
-        thread::sleep(Duration::from_millis(11));
-        fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).unwrap();
-        let child = plan.spawn();
-        (child.pid == pid).then_some(child)
+    thread::sleep(Duration::from_millis(11));
+    let plan = Plan { pid: Some(pid), ..plan.clone() };
+    // Another process may have been given the id meanwhile, and ends.
+    until("a process id that nobody has", || match plan.try_spawn() {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => None,
+        child => Some(child.unwrap()),
     })
 }
 

@@ -4,8 +4,6 @@
 use std::{
     collections::HashMap,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
-    thread,
-    time::Duration,
 };
 
 use collector_common::UDP_PEERS_MAX;
@@ -26,11 +24,11 @@ fn peer(number: u32) -> SocketAddr {
     (Ipv4Addr::from(0x7f10_0000 + number), 9).into()
 }
 
-/// In portions that the agent writes out in between: what is asked here is not how fast it is.
-fn send(socket: &UdpSocket, numbers: std::ops::Range<u32>) {
+/// In portions that the agent writes out in between: this is no test of how fast it is.
+fn send(agent: &FileAgent, socket: &UdpSocket, numbers: std::ops::Range<u32>) {
     for number in numbers {
-        if number % 500 == 0 {
-            thread::sleep(Duration::from_millis(20));
+        if number % 2_000 == 0 {
+            agent.catch_up();
         }
         // Refused by a host that was sent to before; the next one is sent all the same.
         let sent = socket.send_to(b"?", peer(number)).or_else(|_| socket.send_to(b"?", peer(number)));
@@ -73,10 +71,10 @@ fn read(stream: &[u8], cookie: u64, findings: &mut Findings) -> Told {
 }
 
 /// Runs `act` with a socket that is not connected; what the stream has of it.
-fn of_a_socket(findings: &mut Findings, act: impl FnOnce(&UdpSocket)) -> Told {
+fn of_a_socket(findings: &mut Findings, act: impl FnOnce(&FileAgent, &UdpSocket)) -> Told {
     let agent = FileAgent::start(&["--event", "exec,exit,connect"]);
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    act(&socket);
+    act(&agent, &socket);
     agent.catch_up();
     read(&agent.stop(), socket_cookie(&socket).unwrap(), findings)
 }
@@ -84,9 +82,9 @@ fn of_a_socket(findings: &mut Findings, act: impl FnOnce(&UdpSocket)) -> Told {
 #[live_test(alone)]
 fn each_peer_of_a_socket_is_told_once_and_the_other_datagrams_are_counted() {
     let mut findings = Findings::new();
-    let told = of_a_socket(&mut findings, |socket| {
+    let told = of_a_socket(&mut findings, |agent, socket| {
         for _ in 0..TIMES {
-            send(socket, 0..FEW);
+            send(agent, socket, 0..FEW);
         }
     });
     let once = (0..FEW).all(|number| told.peers.get(&peer(number).ip().to_string()) == Some(&1));
@@ -103,11 +101,11 @@ fn each_peer_of_a_socket_is_told_once_and_the_other_datagrams_are_counted() {
 #[live_test(alone)]
 fn of_more_peers_than_are_remembered_each_is_told_and_the_oldest_again() {
     let mut findings = Findings::new();
-    let told = of_a_socket(&mut findings, |socket| {
-        send(socket, 0..MANY);
-        send(socket, 0..FEW);
+    let told = of_a_socket(&mut findings, |agent, socket| {
+        send(agent, socket, 0..MANY);
+        send(agent, socket, 0..FEW);
         // The last of them are remembered still, and not told again.
-        send(socket, MANY - 100..MANY);
+        send(agent, socket, MANY - 100..MANY);
     });
     let times = |number: u32| told.peers.get(&peer(number).ip().to_string()).copied().unwrap_or(0);
     findings.require("(each peer)", (0..MANY).all(|number| times(number) > 0), || told.peers.len());

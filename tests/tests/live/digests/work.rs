@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     fs::{self, File},
     path::Path,
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -42,6 +43,26 @@ fn read_files(run: &Run) -> HashMap<String, u64> {
         (format!("{} {} {}", exe["device"], exe["inode"], exe["ctime"]), exe["size"].as_u64().unwrap())
     })
     .collect()
+}
+
+/// How late this machine wakes a thread, at worst, while this is done.
+fn lateness_during(work: impl FnOnce()) -> Duration {
+    const NAP: Duration = Duration::from_millis(1);
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let longest = scope.spawn(|| {
+            let mut longest = Duration::ZERO;
+            while !is_over.load(Ordering::Relaxed) {
+                let begin = Instant::now();
+                thread::sleep(NAP);
+                longest = longest.max(begin.elapsed().saturating_sub(NAP));
+            }
+            longest
+        });
+        work();
+        is_over.store(true, Ordering::Relaxed);
+        longest.join().unwrap()
+    })
 }
 
 /// By the coreutils, in one form with the agent's.
@@ -89,12 +110,14 @@ fn a_file_of_1_gb_holds_no_event_up_for_longer_than_the_wait() {
     // What is run beside it is known already: only the large file is to be waited for.
     run(&["/bin/true"]);
     let pid = run(&[path.to_str().unwrap(), "0"]);
-    let until = Instant::now() + Duration::from_secs(1);
     let mut others = Vec::new();
-    while Instant::now() < until {
-        others.push(run(&["/bin/true"]));
-        thread::sleep(Duration::from_millis(5));
-    }
+    let late = lateness_during(|| {
+        while agent.find(pid, |event| event.action() == "checksums").is_none() {
+            others.push(run(&["/bin/true"]));
+            thread::sleep(Duration::from_millis(5));
+        }
+    });
+    assert!(others.len() > 10, "the file was read while {} others ran", others.len());
     let told = Told::of(&agent, pid, path.to_str().unwrap());
     assert_eq!(told.exec.missing("process.hash"), Some("pending"));
     assert_eq!(told.hash, Some(by_coreutils(&path)));
@@ -104,8 +127,9 @@ fn a_file_of_1_gb_holds_no_event_up_for_longer_than_the_wait() {
         [exec, exit].map(|event| event.number_at("capture.lag_ns").unwrap())
     });
     let longest = Duration::from_nanos(lags.max().unwrap());
-    // The wait, and what a machine with other work takes to wake a thread.
-    assert!(longest < Duration::from_millis(WAIT_MS + 50), "an event was held up for {longest:?}");
+    // The wait, and what this machine, which may have other work, takes to wake a thread.
+    let limit = Duration::from_millis(WAIT_MS + 50) + late;
+    assert!(longest < limit, "an event was held up for {longest:?}; threads were woken {late:?} late");
     end(agent);
 }
 

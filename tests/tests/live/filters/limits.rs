@@ -3,13 +3,13 @@
 use std::{
     process::{Command, Stdio},
     thread,
-    time::Duration,
 };
 
 use collector_tests::{
     agent::Agent,
     live::{live_test, scaled},
     stream_rules,
+    wait::until,
 };
 
 use super::machine::{ALL, Machine, NONE, counter, lines, live, stop, told_as_lost};
@@ -83,13 +83,15 @@ fn a_process_over_the_limit_makes_no_connect_either_and_what_comes_later_is_told
     let machine = Machine::new();
     let only = format!("image={}", machine.images.directory().display());
     let agent = Agent::start(&["--exec-limit", "2/s:1", "--only", &only]);
-    let mut pids = vec![live(&machine.plan("noisy"))];
-    // The first is told, and one more for each half second that making them takes.
-    pids.extend((0..10).map(|_| live(&machine.plan("noisy"))));
-    thread::sleep(Duration::from_millis(600));
-    let last = live(&machine.plan("noisy"));
+    let mut pids: Vec<u32> = (0..11).map(|_| live(&machine.plan("noisy"))).collect();
+    // One more is reported for each half second that making them takes, so one of these is.
+    let later = until("a process after the burst that is reported", || {
+        pids.push(live(&machine.plan("noisy")));
+        let later = pids.iter().skip(11).copied();
+        later.into_iter().find(|pid| agent.find(*pid, |event| event.action() == "exit").is_some())
+    });
     let run = stop(agent);
-    assert_eq!((lines(&run, pids[0]), lines(&run, last)), (ALL, ALL));
+    assert_eq!((lines(&run, pids[0]), lines(&run, later)), (ALL, ALL));
     let told = pids.iter().filter(|pid| lines(&run, **pid) == ALL).count();
     let left_out = pids.iter().filter(|pid| lines(&run, **pid) == NONE).count();
     assert_eq!(told + left_out, pids.len());

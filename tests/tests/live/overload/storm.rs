@@ -5,6 +5,7 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
+    os::fd::OwnedFd,
     thread,
     time::Instant,
 };
@@ -17,6 +18,7 @@ use collector_tests::{
         storm::{EVEN, furnish},
     },
 };
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 
 use super::{connections::Connections, lives::Lives, maker::Maker, processes::Processes, stream};
 
@@ -84,7 +86,8 @@ fn of_a_storm_on_a_machine_with_no_cpu_to_spare_each_is_told_too() {
 
 #[live_test(alone)]
 fn of_twenty_thousand_short_connects_each_is_ascribed_to_the_process_that_is_gone() {
-    let (open, closed) = ends();
+    let ports = Ports::new();
+    let (open, closed) = (ports.open, ports.closed);
     let agent = FileAgent::start(&["--event", "exit,connect"]);
     let connecting = scaled(CONNECTING);
     let makers = (0..MAKERS)
@@ -101,7 +104,8 @@ fn of_twenty_thousand_short_connects_each_is_ascribed_to_the_process_that_is_gon
 /// Row 7 and 20 of the seed, for processes that are gone before anybody could look who has the pid now.
 #[live_test(alone)]
 fn a_pid_used_again_hundreds_of_times_has_each_life_s_own_words_and_connections() {
-    let (open, closed) = ends();
+    let ports = Ports::new();
+    let (open, closed) = (ports.open, ports.closed);
     let agent = FileAgent::start(&["--event", "exec,exit,connect"]);
     let lives = scaled_to(LIVES, 60);
     let makers = let_go(vec![Maker::of_lives(lives, open, closed)], "lives");
@@ -109,19 +113,34 @@ fn a_pid_used_again_hundreds_of_times_has_each_life_s_own_words_and_connections(
     let first = makers[0].born[0].pid;
     let again = makers[0].born.iter().filter(|born| born.pid == first).count();
     let lives = usize::try_from(lives).unwrap();
-    assert!(again * 3 >= lives * 2, "only {again} of {lives} had pid {first}");
+    assert_eq!(again, lives, "all lives have pid {first}");
     let mut told = Lives::new(&makers, open, closed);
     let findings = stream::read(&agent.stop(), &mut told);
     assert_eq!(told.connections(), lives * 10);
     findings.conclude();
 }
 
-/// A port of loopback that accepts, until the end of the test's process, and one that refuses.
-fn ends() -> (SocketAddr, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let open = listener.local_addr().unwrap();
-    thread::spawn(move || listener.incoming().for_each(drop));
-    // Below the ports that a connect is given by itself.
-    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    (open, SocketAddr::from(([127, 0, 0, 1], (2_000..3_000).find(free).unwrap())))
+/// Two ports of loopback.
+struct Ports {
+    /// Accepts until the end of the test's process.
+    open: SocketAddr,
+    /// Refuses: the socket is bound, so that nobody else takes the port, and does not listen.
+    closed: SocketAddr,
+    _bound: OwnedFd,
+}
+
+impl Ports {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let open = listener.local_addr().unwrap();
+        thread::spawn(move || listener.incoming().for_each(drop));
+        let socket =
+            socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        // Below the ports that the kernel gives to a connect.
+        let closed = (2_000..3_000)
+            .map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
+            .find(|address| bind(&socket, address).is_ok())
+            .unwrap();
+        Self { open, closed, _bound: socket }
+    }
 }
