@@ -1,12 +1,18 @@
-//! Events → bytes: pure functions of an event.
+//! Events as bytes: JSON Lines for programs, lines for people.
 
 mod compact;
 pub mod json;
+mod printable;
 
 use std::{fmt, str::FromStr};
 
 use collector_event::Event;
 use serde::{Deserialize, Deserializer, de::Error as _};
+
+pub use self::{
+    compact::{CompactFormat, CompactOptions},
+    printable::{printable, printable_lines},
+};
 
 /// How an output writes its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +81,7 @@ pub struct Encoding {
     pub colour: bool,
 }
 
-/// Appends `event` and a newline to `lines`.
+/// Appends `event` and a newline to `lines`: a pure function. On a terminal, [`CompactFormat`] does better.
 pub fn encode(event: &Event, encoding: Encoding, lines: &mut Vec<u8>) {
     match encoding.format {
         Format::Json => json::encode(event, lines),

@@ -1,33 +1,33 @@
-//! One check: what was found, what fails without it, and what to do.
+//! One check: what it found, what fails because of that, and what to do.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// How a check came out.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// As it should be.
     Ok,
-    /// Something is missing or was not tried, and the agent can do without.
+    /// Something is missing or was not tried, and the agent runs without it.
     Warn,
     /// The agent cannot run.
     Fail,
 }
 
-/// One thing that was looked at.
+/// One check and what it found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Check {
-    /// What was looked at: in kebab case, or `hook` and the hook's name.
+    /// What it looked at: a word in kebab case, or `hook` and the hook's name.
     pub name: String,
-    /// How it came out.
+    /// Its result.
     pub status: Status,
-    /// What was found, for people.
+    /// What it found, for people.
     pub found: String,
-    /// What fails because of it; absent where nothing does, or another check says so.
+    /// What fails because of it; absent if nothing does, or if another check says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub affects: Option<String>,
-    /// What to do about it; absent with `affects`.
+    /// What the user can do; absent with `affects`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
 }
@@ -37,7 +37,7 @@ impl Check {
         Self { name: name.to_owned(), status: Status::Ok, found: found.into(), affects: None, advice: None }
     }
 
-    /// For want of what another check tells.
+    /// Not made, because of what another check found.
     pub(super) fn not_tried(name: &str, without: &str) -> Self {
         Self { status: Status::Warn, ..Self::ok(name, format!("not tried: see {without}")) }
     }

@@ -1,4 +1,4 @@
-//! What the kernel is, and the switches of it that matter to BPF.
+//! The kernel's version and types, and its switches that matter to BPF.
 
 use std::{fs, io};
 
@@ -12,24 +12,29 @@ const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 const STATS: &str = "/proc/sys/kernel/bpf_stats_enabled";
 const JIT: &str = "/proc/sys/net/core/bpf_jit_enable";
 
-/// What uname(2) calls the release.
+/// The release, as uname(2) has it.
 pub(super) fn release() -> io::Result<String> {
     fs::read_to_string(OSRELEASE).map(|release| release.trim_end().to_owned())
 }
 
-/// The version at the start of a release; `None` for one that does not begin with three numbers.
+/// The version at the start of a release; `None` if that does not begin with three numbers.
 pub(super) fn version(release: &str) -> Option<KernelVersion> {
     KernelVersion::from_str(release).ok()
 }
 
-/// `attached` says that the hooks for processes worked: distributions carry BPF back to kernels that are older by name.
+/// `attached` says that the hooks for processes worked: distributions backport BPF to kernels that are older by name.
 pub(super) fn release_check(release: &io::Result<String>, attached: bool) -> Check {
     let name = "kernel";
     let release = match release {
         Ok(release) => release,
         Err(error) => {
             let found = format!("cannot read {OSRELEASE}: {error}");
-            return Check::warn(name, found, "the kernel's version is not told", "mount /proc");
+            return Check::warn(
+                name,
+                found,
+                "nothing: only this check needs the version",
+                "mount -t proc proc /proc",
+            );
         }
     };
     let is_old = version(release).is_some_and(|version| version < KernelVersion::new(5, 8, 0));
@@ -54,7 +59,7 @@ pub(super) fn btf_check(lacking: &Result<Vec<Degraded>, LoadError>) -> Check {
             Check::warn(name, found, affects, "nothing, unless this is needed; then boot another kernel")
         }
         Err(error) => {
-            let affects = "everything: the programs do not know where the kernel keeps what they read";
+            let affects = "everything: the programs cannot find the kernel's fields";
             Check::fail(name, error.brief(), affects, btf_advice(error))
         }
     }
@@ -69,7 +74,7 @@ fn btf_advice(error: &LoadError) -> &'static str {
     }
 }
 
-/// Each once, in order.
+/// Each text once, in order.
 fn joined<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     let mut once: Vec<&str> = Vec::new();
     for text in texts {
@@ -80,12 +85,12 @@ fn joined<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     once.join(", ")
 }
 
-/// Lockdown of the kernel against its root.
+/// Lockdown: the kernel's protection against root.
 pub(super) fn lockdown() -> Check {
     lockdown_check(fs::read_to_string(LOCKDOWN))
 }
 
-/// The file lists all modes, with the one that is on in brackets.
+/// The file lists all modes, with the active one in brackets.
 fn lockdown_check(modes: io::Result<String>) -> Check {
     let name = "lockdown";
     let modes = match modes {
@@ -114,7 +119,7 @@ fn statistics_check(value: &io::Result<String>) -> Check {
     let name = "bpf-stats";
     match value.as_deref().map(str::trim_end) {
         Ok("0") => Check::ok(name, "off"),
-        Ok(_) => Check::ok(name, format!("on, which costs each program two clock reads a run; {STATS}")),
+        Ok(_) => Check::ok(name, format!("on: each run of a program costs two more clock reads; {STATS}")),
         Err(error) => Check::ok(name, format!("cannot read {STATS}: {error}")),
     }
 }
@@ -130,11 +135,11 @@ fn jit_check(value: &io::Result<String>) -> Check {
         Ok("0") => Check::warn(
             name,
             "off",
-            "speed: the programs are interpreted, and slow down every exec, exit and connect",
+            "speed: the kernel interprets the programs, which slows down every exec, exit and connect",
             format!("echo 1 > {JIT}"),
         ),
         Ok(_) => Check::ok(name, "on"),
-        // Only the first network namespace has the file, and some kernels let only root read it.
+        // Only the initial network namespace has the file, and on some kernels only root can read it.
         Err(error) => Check::ok(name, format!("not known: cannot read {JIT}: {error}")),
     }
 }

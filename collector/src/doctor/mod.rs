@@ -1,7 +1,7 @@
 //! `collector doctor`: whether the agent can run here, what fails and what to do.
 //!
-//! Each file reads one group of facts and judges them by functions of their own, so that every verdict can be had
-//! without root and without an odd kernel. Nothing is changed for good: programs are attached for a moment.
+//! Each file reads one group of facts and judges them in separate functions, so tests get every verdict without root and
+//! without an odd kernel. The checks leave nothing behind: they attach the programs for a moment.
 
 mod check;
 mod kernel;
@@ -21,11 +21,10 @@ use crate::{
     load::{self, Options},
 };
 
-/// As large as a ring of an agent: where maps are counted against a limit, a small one proves little.
+/// As large as an agent's ring: where the kernel counts maps against a limit, a small one proves little.
 const RING_BYTES: u32 = 8 << 20;
 
-/// Makes every check, for a run with this filter. Without privilege those that take it say so, and the others are made all the
-/// same.
+/// Makes every check, for a run with this filter. Checks that need privileges say so if the process has none.
 #[must_use]
 pub fn examine(filter: &Filter) -> Report {
     let release = kernel::release();

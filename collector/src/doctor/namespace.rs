@@ -1,4 +1,4 @@
-//! Whether the agent runs in the machine's own namespaces or in those of a container.
+//! Whether the agent runs in the machine's initial namespaces or in those of a container.
 
 use std::ffi::OsStr;
 
@@ -13,8 +13,8 @@ pub(super) enum Namespace {
 }
 
 impl Namespace {
-    /// Whether the agent's own is the machine's first. Where /proc does not tell it is taken for that, since other
-    /// checks then say that /proc is missing.
+    /// Whether the agent's namespace is the initial one. Without /proc the answer is yes: another check then says that
+    /// /proc is missing.
     pub(super) fn is_initial(self) -> bool {
         let (name, initial) = self.in_proc();
         let namespaces = Process::myself().and_then(|process| process.namespaces());
@@ -22,7 +22,7 @@ impl Namespace {
         own.is_none_or(|inode| inode == initial)
     }
 
-    /// Its name in /proc/self/ns, and the inode of the first: `PROC_*_INIT_INO` of `include/linux/proc_ns.h`.
+    /// Its name in /proc/self/ns, and the inode of the initial one: `PROC_*_INIT_INO` of `include/linux/proc_ns.h`.
     fn in_proc(self) -> (&'static str, u64) {
         match self {
             Self::Cgroup => ("cgroup", 0xEFFF_FFFB),

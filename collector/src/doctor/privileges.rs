@@ -1,34 +1,34 @@
-//! What the process may do, and how much memory it may lock.
+//! Which privileges the process has, and how much memory it may lock.
 
 use std::io;
 
 use aya::{maps::MapType, sys::is_map_supported};
-use procfs::{KernelVersion, process::Process};
+use procfs::KernelVersion;
 use rustix::process::{Resource, Rlimit, geteuid, getrlimit};
 
 use super::{check::Check, namespace::Namespace};
-use crate::load::{Capability, missing_capabilities};
+use crate::load::{Capability, advice_to, effective_capabilities, missing_capabilities};
 
-/// The check whose failure is for want of privilege, and not of the kernel.
+/// The check that fails because privileges are missing, and not because of the kernel.
 pub(super) const NAME: &str = "privileges";
 
 /// `CAP_SYS_RESOURCE` of `include/uapi/linux/capability.h`.
 const SYS_RESOURCE: u64 = 1 << 24;
 
-/// What the process may do.
+/// The privileges of the process.
 pub(super) struct Privileges {
-    /// Effective user.
+    /// The effective user.
     pub(super) uid: u32,
-    /// What it lacks.
+    /// The capabilities that the agent needs and the process lacks.
     pub(super) missing: Vec<Capability>,
-    /// Whether capabilities hold for the machine, and not only within a user namespace.
+    /// Whether capabilities hold for the machine, and not for a user namespace alone.
     pub(super) in_initial_user_namespace: bool,
-    /// Whether the kernel has ring buffers, or how bpf(2) was refused; `None` where it was not tried.
+    /// Whether the kernel has ring buffers, or why it refused bpf(2); `None` if the check did not try.
     pub(super) ring_buffer: Option<io::Result<bool>>,
 }
 
 impl Privileges {
-    /// Asks /proc, and with the capabilities bpf(2) itself: a seccomp filter or a security module may refuse it.
+    /// Reads the capabilities, and if all are there tries bpf(2): a seccomp filter or a security module may refuse it.
     pub(super) fn read() -> Self {
         let missing = missing_capabilities();
         let in_initial_user_namespace = Namespace::User.is_initial();
@@ -37,7 +37,7 @@ impl Privileges {
         Self { uid: geteuid().as_raw(), missing, in_initial_user_namespace, ring_buffer }
     }
 
-    /// Whether everything is there that programs take to be loaded.
+    /// Whether they suffice to load programs.
     pub(super) fn suffice(&self) -> bool {
         matches!(self.ring_buffer, Some(Ok(_)))
     }
@@ -48,17 +48,16 @@ impl Privileges {
             return self.missing_check();
         }
         if !self.in_initial_user_namespace {
-            let found =
-                "capabilities in a user namespace only, where the kernel gives them no power over BPF";
+            let found = "capabilities in a user namespace only, which do not allow BPF";
             return Check::fail(NAME, found, everything, "run it as root outside of the user namespace");
         }
         if let Some(Err(refusal)) = &self.ring_buffer {
-            let found = format!("all capabilities, but bpf(2) is refused: {refusal}");
+            let found = format!("all capabilities, but the kernel refuses bpf(2): {refusal}");
             let advice = "allow bpf(2) in the seccomp filter or security module of the service or container; before \
                           Linux 5.11 the memlock limit may be the cause as well";
             return Check::fail(NAME, found, everything, advice);
         }
-        Check::ok(NAME, format!("uid {}, with all capabilities that are needed", self.uid))
+        Check::ok(NAME, format!("uid {}, with every capability that the agent needs", self.uid))
     }
 
     fn missing_check(&self) -> Check {
@@ -69,22 +68,17 @@ impl Privileges {
             .iter()
             .map(|capability| format!("{} ({})", capability.why(), capability.name()))
             .collect();
-        let advice = if uid == 0 {
-            "give the service or container these capabilities".to_owned()
-        } else {
-            format!("run it as root, or give the service AmbientCapabilities={}", names.join(" "))
-        };
         let found = format!("not privileged: uid {uid}, without {}", names.join(", "));
-        Check::fail(NAME, found, why.join("; "), advice)
+        Check::fail(NAME, found, why.join("; "), advice_to(uid, &self.missing))
     }
 
-    /// The map that records go through.
+    /// The kind of map that carries the records.
     pub(super) fn ring_buffer_check(&self) -> Check {
         let name = "ring-buffer";
         match self.ring_buffer {
             Some(Ok(true)) => Check::ok(name, "supported"),
             Some(Ok(false)) => {
-                let affects = "everything: records have no way from the kernel to the agent";
+                let affects = "everything: the kernel side has no way to send records";
                 Check::fail(name, "the kernel has none", affects, "boot Linux 5.8 or newer")
             }
             Some(Err(_)) | None => Check::not_tried(name, NAME),
@@ -92,10 +86,9 @@ impl Privileges {
     }
 }
 
-/// How much memory the process may lock: before Linux 5.11 maps count against it.
+/// How much memory the process may lock: before Linux 5.11 maps count against that limit.
 pub(super) fn memlock(kernel: Option<KernelVersion>) -> Check {
-    let status = Process::myself().and_then(|process| process.status());
-    let has_sys_resource = status.is_ok_and(|status| status.capeff & SYS_RESOURCE != 0);
+    let has_sys_resource = effective_capabilities() & SYS_RESOURCE != 0;
     memlock_check(getrlimit(Resource::Memlock), has_sys_resource, kernel)
 }
 
@@ -104,12 +97,12 @@ fn memlock_check(limit: Rlimit, has_sys_resource: bool, kernel: Option<KernelVer
     let Some(current) = limit.current else { return Check::ok(name, "unlimited") };
     let found = format!("{} KiB", current / 1024);
     if kernel.is_none_or(|kernel| kernel >= KernelVersion::new(5, 11, 0)) {
-        return Check::ok(name, format!("{found}, which no longer counts for BPF since Linux 5.11"));
+        return Check::ok(name, format!("{found}; since Linux 5.11 it does not count for BPF"));
     }
     if has_sys_resource || limit.maximum.is_none() {
         return Check::ok(name, format!("{found}, and the agent can raise it"));
     }
-    let affects = "creating maps, which this kernel counts against the limit";
+    let affects = "creating maps: this kernel counts them against the limit";
     let advice = "LimitMEMLOCK=infinity for the service, ulimit -l unlimited in a shell, or CAP_SYS_RESOURCE";
     Check::warn(name, format!("{found}, and the agent cannot raise it"), affects, advice)
 }
@@ -161,9 +154,12 @@ mod tests {
     }
 
     #[test]
-    fn root_without_capabilities_is_not_told_to_become_root() {
-        let root = Privileges { missing: missing_from(0), ring_buffer: None, ..root() };
-        assert!(root.check().advice.is_some_and(|advice| !advice.contains("as root")));
+    fn root_without_a_capability_is_advised_to_add_it_and_not_to_become_root() {
+        let root = Privileges { missing: missing_from(!(1 << 12)), ring_buffer: None, ..root() };
+        let found = root.check();
+        check(&found, Status::Fail, "uid 0, without CAP_NET_ADMIN");
+        let advice = found.advice.unwrap();
+        assert!(advice.contains("--cap-add NET_ADMIN") && !advice.contains("as root"), "{advice}");
     }
 
     #[test]
@@ -173,17 +169,17 @@ mod tests {
     }
 
     #[test]
-    fn a_seccomp_filter_that_refuses_bpf_is_want_of_privilege() {
+    fn a_seccomp_filter_that_refuses_bpf_is_a_missing_privilege() {
         let refused = io::Error::from_raw_os_error(libc::EPERM);
         let filtered = Privileges { ring_buffer: Some(Err(refused)), ..root() };
-        check(&filtered.check(), Status::Fail, "bpf(2) is refused: Operation not permitted");
+        check(&filtered.check(), Status::Fail, "refuses bpf(2): Operation not permitted");
         assert!(!filtered.suffice());
     }
 
     #[test]
     fn a_kernel_without_ring_buffers_is_a_failure_of_its_own() {
         let old = Privileges { ring_buffer: Some(Ok(false)), ..root() };
-        check(&old.check(), Status::Ok, "all capabilities");
+        check(&old.check(), Status::Ok, "every capability");
         check(&old.ring_buffer_check(), Status::Fail, "none");
     }
 
@@ -193,8 +189,8 @@ mod tests {
         let (old, new) = (KernelVersion::new(5, 10, 200), KernelVersion::new(5, 11, 0));
         check(&memlock_check(limit(), false, Some(old)), Status::Warn, "64 KiB, and the agent cannot");
         check(&memlock_check(limit(), true, Some(old)), Status::Ok, "can raise it");
-        check(&memlock_check(limit(), false, Some(new)), Status::Ok, "no longer counts");
-        check(&memlock_check(limit(), false, None), Status::Ok, "no longer counts");
+        check(&memlock_check(limit(), false, Some(new)), Status::Ok, "does not count");
+        check(&memlock_check(limit(), false, None), Status::Ok, "does not count");
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! The kernel programs: whether this binary has them, and whether the kernel takes each.
+//! The kernel programs: whether this binary has them, and whether the kernel accepts each.
 
 use super::{check::Check, privileges};
 use crate::load::{HOOKS, Hook, LoadError, Part, Probed};
 
-/// What became of the attempt to load; `None` where it was not made for want of privilege.
+/// The result of loading; `None` if privileges are missing and nothing was tried.
 pub(super) type Probe = Option<Result<Vec<Probed>, LoadError>>;
 
-/// Whether the hooks that nothing works without were all attached.
+/// Whether every hook for processes could be attached: nothing works without those.
 pub(super) fn processes_attached(probe: &Probe) -> bool {
     let Some(Ok(probed)) = probe else { return false };
     probed.iter().filter(|probed| probed.hook.part == Part::Processes).all(|probed| probed.outcome.is_ok())
@@ -22,7 +22,7 @@ pub(super) fn object_check(object_len: usize) -> Check {
     Check::ok(name, format!("{} KiB of kernel programs in this binary", object_len / 1024))
 }
 
-/// The maps that all programs share, and each hook.
+/// Checks of the maps that all programs share and of each hook.
 pub(super) fn checks(probe: &Probe) -> Vec<Check> {
     let maps = "maps";
     match probe {
@@ -31,7 +31,7 @@ pub(super) fn checks(probe: &Probe) -> Vec<Check> {
             let hooks = probed.iter().map(hook_check);
             [Check::ok(maps, "created and removed again")].into_iter().chain(hooks).collect()
         }
-        Some(Err(error)) => match told_by(error) {
+        Some(Err(error)) => match reported_by(error) {
             Some(other) => not_tried(Check::not_tried(maps, other), other),
             None => not_tried(maps_check(maps, error), maps),
         },
@@ -44,14 +44,14 @@ fn not_tried(maps: Check, without: &str) -> Vec<Check> {
 }
 
 fn maps_check(name: &str, error: &LoadError) -> Check {
-    let affects = "everything: programs and agent have no memory in common";
+    let affects = "everything: the programs and the agent cannot share memory";
     let advice = "look at the limits on memory of the service or container, and at memlock before Linux 5.11; with \
                   memory to spare, report this line and uname -r";
     Check::fail(name, error.brief(), affects, advice)
 }
 
-/// The check that tells this error itself.
-fn told_by(error: &LoadError) -> Option<&'static str> {
+/// The check that reports this error itself.
+fn reported_by(error: &LoadError) -> Option<&'static str> {
     match error {
         LoadError::NotPrivileged { .. } => Some(privileges::NAME),
         LoadError::NoObject => Some("object"),
@@ -111,7 +111,7 @@ mod tests {
         assert!(found.found.contains(words), "{found:?}");
     }
 
-    /// As if the kernel had refused the hooks of one part.
+    /// The result if the kernel refuses the hooks of one part.
     fn refused(part: Option<Part>, error: fn() -> LoadError) -> Vec<Probed> {
         let outcome = |hook: &Hook| if Some(hook.part) == part { Err(error()) } else { Ok(()) };
         HOOKS.iter().map(|&hook| Probed { hook, outcome: outcome(&hook) }).collect()
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_check_tells_is_not_told_twice() {
+    fn what_another_check_reports_is_not_reported_twice() {
         let found = checks(&Some(Err(LoadError::NoObject)));
         assert!(found.iter().all(|check| check.found == "not tried: see object"));
     }

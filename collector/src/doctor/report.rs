@@ -9,6 +9,7 @@ use super::{
     check::{Check, Status},
     privileges,
 };
+use crate::stream::format::printable;
 
 /// `EX_UNAVAILABLE` and `EX_NOPERM` of `sysexits.h`.
 const UNAVAILABLE: u8 = 69;
@@ -25,9 +26,9 @@ const PLAIN: &str = "\x1b[0m";
 pub enum Verdict {
     /// Everything works.
     Ok,
-    /// It runs, without what the checks with a warning name.
+    /// It runs without what the checks with a warning name.
     Degraded,
-    /// It may not: what takes privilege was not tried.
+    /// It lacks privileges: what needs them was not tried.
     Unprivileged,
     /// It cannot run on this kernel, or this binary cannot run on any.
     Unsupported,
@@ -44,7 +45,7 @@ impl Report {
     pub(super) fn new(checks: Vec<Check>) -> Self {
         let unprivileged = |check: &Check| check.name == privileges::NAME && check.status == Status::Fail;
         let any = |status: Status| checks.iter().any(|check| check.status == status);
-        // Privilege first, as for `collector run`: without it the rest is not known.
+        // Privileges first, as for `collector run`: without them the rest is unknown.
         let verdict = if checks.iter().any(unprivileged) {
             Verdict::Unprivileged
         } else if any(Status::Fail) {
@@ -69,7 +70,7 @@ impl Report {
         &self.checks
     }
 
-    /// 0 where the agent can run, 69 where it cannot, 77 where it may not.
+    /// 0 if the agent can run, 69 if the kernel cannot, 77 if privileges are missing.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self.verdict {
@@ -79,18 +80,19 @@ impl Report {
         }
     }
 
-    /// A line for each check, with what fails and what to do below those that are not ok, and the verdict in the last.
+    /// Writes a line for each check, below it what fails and what to do if it is not ok, and the verdict at the end. Text
+    /// from the system is escaped.
     pub fn write_text(&self, out: &mut impl io::Write, colour: bool) -> io::Result<()> {
         let width = self.checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
         for check in &self.checks {
             let (mark, shade) = mark(check.status);
             let (shade, plain) = if colour { (shade, PLAIN) } else { ("", "") };
-            writeln!(out, "{shade}{mark}{plain} {:<width$}  {}", check.name, check.found)?;
+            writeln!(out, "{shade}{mark}{plain} {:<width$}  {}", check.name, printable(&check.found))?;
             if let Some(affects) = &check.affects {
-                writeln!(out, "    fails: {affects}")?;
+                writeln!(out, "    fails: {}", printable(affects))?;
             }
             if let Some(advice) = &check.advice {
-                writeln!(out, "    do:    {advice}")?;
+                writeln!(out, "    do:    {}", printable(advice))?;
             }
         }
         writeln!(out, "{}", self.last_line())
@@ -102,9 +104,9 @@ impl Report {
             Verdict::Ok => "ok: everything works here",
             Verdict::Degraded => "degraded: it runs here, without what the lines with ! name",
             Verdict::Unprivileged if self.checks.iter().any(fails) => {
-                "unprivileged: it may not run, and as root it could not either: see the lines with ✗"
+                "unprivileged: it cannot run, and with privileges it could not either: see the lines with ✗"
             }
-            Verdict::Unprivileged => "unprivileged: it may not run, and what takes privilege was not tried",
+            Verdict::Unprivileged => "unprivileged: it cannot run, and what needs privileges was not tried",
             Verdict::Unsupported => "unsupported: it cannot run here: see the lines with ✗",
         }
     }
@@ -160,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn want_of_privilege_is_77_whatever_else_fails() {
+    fn missing_privileges_are_77_whatever_else_fails() {
         check(vec![failure(), unprivileged(), warning()], Verdict::Unprivileged, 77);
     }
 
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_aligned_and_tells_what_to_do_below_what_is_not_ok() {
+    fn text_is_aligned_and_says_what_to_do_below_what_is_not_ok() {
         let mut text = Vec::new();
         Report::new(vec![ok(), warning()]).write_text(&mut text, false).unwrap();
         assert_eq!(
@@ -179,6 +181,13 @@ mod tests {
              ! cgroup2  not mounted\n    fails: no connections\n    do:    mount it\n\
              degraded: it runs here, without what the lines with ! name\n"
         );
+    }
+
+    #[test]
+    fn text_of_the_system_cannot_speak_to_the_terminal() {
+        let mut text = Vec::new();
+        Report::new(vec![Check::ok("kernel", "6.1\x1b[2J\u{202e}")]).write_text(&mut text, false).unwrap();
+        assert!(String::from_utf8(text).unwrap().starts_with("✓ kernel  6.1\\u{1b}[2J\\u{202e}\n"));
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! How often an image may be run and told: `100/s:200`.
+//! How many executions of an image are reported: `100/s:200`.
 
 use std::{fmt, num::NonZero, str::FromStr};
 
-/// So many executions of each image in a time, in the long run, and so many at once.
+/// A rate of executions of each image, in the long run, and a burst: how many may come at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// Executions in a unit of time.
@@ -19,25 +19,25 @@ enum Unit {
     Hour,
 }
 
-/// A word that is no limit.
+/// Why a limit was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{word:?} is no limit; a limit is COUNT/s, COUNT/m or COUNT/h, each from 1 up, with :BURST behind it for how many may \
-     come at once: 100/s:200"
+    "{word:?} is not a limit; a limit is COUNT/s, COUNT/m or COUNT/h, with :BURST behind it for how many may come at once; \
+     each is 1 or more: 100/s:200"
 )]
 pub struct LimitError {
     word: String,
 }
 
 impl Limit {
-    /// Nanoseconds from one execution to the next, where they come evenly.
+    /// Nanoseconds between executions that come evenly.
     #[must_use]
     pub fn interval_ns(&self) -> u64 {
-        // Never 0, which is no limit: a unit has at least 10⁹ of them and the count is below 2³².
+        // 0 would switch the limit off; 2³² executions in 10⁹ ns would give it.
         (self.unit.ns() / u64::from(self.count.get())).max(1)
     }
 
-    /// How much sooner they may come, in nanoseconds: that of all of a burst but its first.
+    /// How far ahead of that rate a burst may be, in nanoseconds: the intervals of all executions in it but the first.
     #[must_use]
     pub fn slack_ns(&self) -> u64 {
         self.interval_ns().saturating_mul(u64::from(self.burst.get()) - 1)
@@ -76,7 +76,7 @@ fn parse(word: &str) -> Option<Limit> {
     let (count, rest) = word.split_once('/')?;
     let (unit, burst) = rest.split_once(':').map_or((rest, None), |(unit, burst)| (unit, Some(burst)));
     let count = count.parse().ok()?;
-    let unit = Unit::ALL.into_iter().find(|known| known.name() == unit)?;
+    let unit = Unit::ALL.into_iter().find(|each| each.name() == unit)?;
     let burst = burst.map_or(Some(count), |burst| burst.parse().ok())?;
     Some(Limit { count, unit, burst })
 }
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_a_rate_and_a_burst_which_is_as_large_unless_it_is_told() {
+    fn a_limit_is_a_rate_and_a_burst_which_is_as_large_by_default() {
         check("100/s:200", Some((10_000_000, 1_990_000_000)));
         check("10/s", Some((100_000_000, 900_000_000)));
         check("1/m:1", Some((60_000_000_000, 0)));
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn other_words_are_no_limits() {
+    fn other_words_are_not_limits() {
         for word in ["", "100", "100/", "/s", "0/s", "10/s:0", "10/d", "10/s:", "-1/s", "1.5/s", "10/s:5:5"] {
             check(word, None);
         }

@@ -1,23 +1,26 @@
-//! What of the events is told, by whose they are: rules, and a limit for each image. Data alone: the kernel side judges, and
-//! [`load`](crate::load) hands it the rules.
+//! Which events are written, by the process that they are of: rules, and a limit for each image. This room is data: the
+//! kernel side judges each event, and [`load`](crate::load) gives it the rules.
 
 mod limit;
 mod path;
+mod resolve;
 mod rule;
+mod user;
 
 use std::mem::discriminant;
 
 use collector_common::{EXCLUDE, ONLY, PARENT_SHIFT};
 use serde::Deserialize;
 
-pub(crate) use self::path::trie;
+pub(crate) use self::path::Trie;
 pub use self::{
     limit::{Limit, LimitError},
     path::{PathRule, PathRuleError},
+    resolve::{Finding, Note},
     rule::{CgroupRule, Comm, Rule, RuleError},
 };
 
-/// What rules are about, of a process that the agent found by itself. What is not known matches no rule.
+/// The facts that rules look at, of a process that the agent found in /proc. A fact that is absent matches no rule.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Facts<'p> {
     /// The effective user.
@@ -26,9 +29,9 @@ pub struct Facts<'p> {
     pub comm: Option<&'p str>,
     /// Id and path of its cgroup.
     pub cgroup: Option<(u64, &'p str)>,
-    /// The path of what it runs.
+    /// The path of the image that it runs.
     pub image: Option<&'p str>,
-    /// The path of what its parent runs.
+    /// The path of the image that its parent runs.
     pub parent: Option<&'p str>,
 }
 
@@ -36,29 +39,29 @@ pub struct Facts<'p> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Filter {
-    /// What matches any of these is left out.
+    /// Leaves out what matches any of these.
     pub exclude: Vec<Rule>,
-    /// What matches none of these is left out, for each key that has such rules.
+    /// Leaves out, for each key that has rules here, what matches none of them.
     pub only: Vec<Rule>,
-    /// How often each image may be run and told.
+    /// Limits how many executions of each image are written.
     pub exec_limit: Option<Limit>,
 }
 
 impl Filter {
-    /// None: all is told.
+    /// Leaves out nothing.
     pub const OFF: Self = Self { exclude: Vec::new(), only: Vec::new(), exec_limit: None };
 
-    /// Whether all is told.
+    /// Whether it leaves out nothing.
     #[must_use]
     pub fn is_off(&self) -> bool {
         *self == Self::OFF
     }
 
-    /// Whether a rule leaves out a process that no record tells of, where the kernel side has judged nothing. The only
-    /// difference to what it would say: a rule on the id of a cgroup does not match those below it.
+    /// Whether a rule leaves out a process that the agent found in /proc, which the kernel side has not judged. It would
+    /// judge the same, with one difference: here a rule on the id of a cgroup does not match the cgroups below it.
     #[must_use]
     pub fn leaves_out(&self, facts: &Facts<'_>) -> bool {
-        // Rules of one key add up, and of each key that there is one must match.
+        // One rule of each key that has rules must match.
         let missed = |rule: &Rule| {
             let of_key = self.only.iter().filter(|other| discriminant(*other) == discriminant(rule));
             !of_key.clone().any(|rule| rule.matches(facts))
@@ -66,7 +69,7 @@ impl Filter {
         self.exclude.iter().any(|rule| rule.matches(facts)) || self.only.iter().any(missed)
     }
 
-    /// Each rule and the limit, as a user may write it: `exclude uid=1000`.
+    /// Each rule and the limit, as a user writes them: `exclude uid=1000`.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
         let exclude = self.exclude.iter().map(|rule| format!("exclude {rule}"));
@@ -81,7 +84,8 @@ impl Filter {
         exclude.chain(self.only.iter().map(|rule| (rule, ONLY)))
     }
 
-    /// The rules on images, with the bits that the path of an image has by them: those on a parent's behind its own.
+    /// The rules on images, with the bits that the path of an image gets from them: those of rules on parents come after
+    /// those of rules on the image itself.
     pub(crate) fn image_rules(&self) -> impl Iterator<Item = (&PathRule, u32)> {
         self.rules().filter_map(|(rule, bit)| match rule {
             Rule::Image(path) => Some((path, bit)),
@@ -132,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_are_told_as_they_are_written() {
+    fn rules_are_shown_as_they_are_written() {
         let text = "exclude = [\"uid=0\", \"cgroup=/a/\"]\nonly = [\"comm=sh\"]\nexec_limit = \"5/s\"";
         let filter: Filter = toml::from_str(text).unwrap();
         assert_eq!(

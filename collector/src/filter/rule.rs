@@ -7,13 +7,14 @@ use collector_common::COMM_LEN;
 use super::{
     Facts,
     path::{PathRule, PathRuleError},
+    user,
 };
 use crate::text::until_nul;
 
-/// What a process is left out or kept by.
+/// Leaves out or keeps the processes that match it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// `uid=NUMBER`: the effective user, `process.user.id` of its events.
+    /// `uid=NUMBER` or `uid=NAME`: the effective user, `process.user.id` of its events.
     Uid(u32),
     /// `cgroup=PATH` or `cgroup=ID`: its cgroup of version 2, or one below it.
     Cgroup(CgroupRule),
@@ -29,9 +30,9 @@ pub enum Rule {
 /// A cgroup and what is below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CgroupRule {
-    /// By its path, as often as it is made: `process.cgroup.path`.
+    /// By its path, however often it is removed and made again: `process.cgroup.path`.
     Path(PathRule),
-    /// By its id, for as long as it is there: `process.cgroup.id`.
+    /// By its id, which is another one when it is made again: `process.cgroup.id`.
     Id(u64),
 }
 
@@ -39,22 +40,37 @@ pub enum CgroupRule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Comm(pub [u8; COMM_LEN]);
 
-/// A word that is no rule.
+/// Why a rule was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
-    /// It has no key, or none that is known.
+    /// It has no key, or one that no rule has.
     #[error(
-        "{word:?} is no rule; a rule is uid=NUMBER, cgroup=PATH, cgroup=ID, comm=NAME, image=PATH or parent=PATH"
+        "{word:?} is not a rule; a rule is uid=NUMBER, uid=NAME, cgroup=PATH, cgroup=ID, comm=NAME, image=PATH or \
+         parent=PATH"
     )]
     Key {
         /// The word.
         word: String,
     },
-    /// A user that is no number.
-    #[error("uid={value} has no number of a user; `id -u NAME` tells it")]
+    /// A number that no user has.
+    #[error("uid={value}: users have numbers from 0 to 4294967294")]
     Uid {
-        /// What stands in its place.
+        /// The number, as it was written.
         value: String,
+    },
+    /// A user name that /etc/passwd does not have.
+    #[error("uid={name}: /etc/passwd has no user {name:?}; give the number that `id -u {name}` prints")]
+    User {
+        /// The name.
+        name: String,
+    },
+    /// The file of users cannot be read.
+    #[error("uid={name}: cannot read /etc/passwd: {reason}; give the number that `id -u {name}` prints")]
+    Users {
+        /// The name that was to be looked up.
+        name: String,
+        /// Why not.
+        reason: String,
     },
     /// A name that no process can have.
     #[error("comm={value} is a name of {} bytes, and the kernel keeps 1 to 15; a longer one is cut: `ps -o comm` shows it", .value.len())]
@@ -62,12 +78,30 @@ pub enum RuleError {
         /// The name.
         value: String,
     },
-    /// A path that is none.
+    /// A name with a `*`, which would be compared as a character.
+    #[error("comm={value} has a *, but a name is compared whole; image=PATH takes a * at its end")]
+    CommStar {
+        /// The name.
+        value: String,
+    },
+    /// A path that nothing could match.
     #[error(transparent)]
     Path(#[from] PathRuleError),
 }
 
 impl Rule {
+    /// Whether it matches every process that `other` matches.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Image(rule), Self::Image(other))
+            | (Self::Parent(rule), Self::Parent(other))
+            | (Self::Cgroup(CgroupRule::Path(rule)), Self::Cgroup(CgroupRule::Path(other))) => {
+                rule.covers(other)
+            }
+            (_, _) => self == other,
+        }
+    }
+
     pub(super) fn matches(&self, facts: &Facts<'_>) -> bool {
         let matches =
             |rule: &PathRule, path: Option<&str>| path.is_some_and(|path| rule.matches(path.as_bytes()));
@@ -89,7 +123,7 @@ impl FromStr for Rule {
         let unknown = || RuleError::Key { word: word.to_owned() };
         let (key, value) = word.split_once('=').ok_or_else(unknown)?;
         match key {
-            "uid" => value.parse().map(Self::Uid).map_err(|_| RuleError::Uid { value: value.to_owned() }),
+            "uid" => user::uid_of(value).map(Self::Uid),
             "cgroup" => match value.parse() {
                 Ok(id) => Ok(Self::Cgroup(CgroupRule::Id(id))),
                 Err(_) => Ok(Self::Cgroup(CgroupRule::Path(value.parse()?))),
@@ -108,6 +142,9 @@ impl Comm {
         // The last byte is for the NUL.
         if name.is_empty() || name.len() >= COMM_LEN || name.contains('\0') {
             return Err(RuleError::Comm { value: name.to_owned() });
+        }
+        if name.contains('*') {
+            return Err(RuleError::CommStar { value: name.to_owned() });
         }
         comm.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
         Ok(Self(comm))
@@ -143,13 +180,14 @@ mod tests {
 
     #[track_caller]
     fn refused(word: &str, words: &[&str]) {
-        let told = word.parse::<Rule>().unwrap_err().to_string();
-        assert!(words.iter().all(|word| told.contains(word)), "{told}");
+        let error = word.parse::<Rule>().unwrap_err().to_string();
+        assert!(words.iter().all(|word| error.contains(word)), "{error}");
     }
 
     #[test]
     fn each_key_has_its_values() {
         check("uid=1000", "uid=1000");
+        check("uid=root", "uid=0");
         check("cgroup=/system.slice/", "cgroup=/system.slice");
         check("comm=a=b c", "comm=a=b c");
         check("image=/usr/lib/jvm", "image=/usr/lib/jvm");
@@ -158,13 +196,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rule_is_told_what_rules_are() {
-        refused("uid", &["\"uid\" is no rule", "uid=NUMBER", "parent=PATH"]);
-        refused("user=root", &["\"user=root\" is no rule"]);
-        refused("uid=root", &["uid=root", "id -u NAME"]);
+    fn what_is_not_a_rule_is_refused_with_what_rules_are() {
+        refused("uid", &["\"uid\" is not a rule", "uid=NUMBER", "parent=PATH"]);
+        refused("user=root", &["\"user=root\" is not a rule"]);
+        refused("uid=no-such-user", &["no user \"no-such-user\"", "id -u no-such-user"]);
         refused("uid=-1", &["uid=-1"]);
+        refused("uid=4294967295", &["0 to 4294967294"]);
         refused("image=ls", &["\"ls\" does not begin with /"]);
         refused("cgroup=system.slice", &["\"system.slice\" does not begin with /"]);
+    }
+
+    #[test]
+    fn a_rule_that_no_process_could_match_is_refused() {
+        refused("image=/usr/*/bash", &["/usr/*/bash", "before its end"]);
+        refused("comm=a*", &["comm=a*", "compared whole"]);
     }
 
     #[test]

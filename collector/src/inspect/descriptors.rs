@@ -1,4 +1,4 @@
-//! The open descriptors: what each leads to.
+//! The open descriptors and what each refers to.
 
 use std::borrow::Cow;
 
@@ -32,19 +32,19 @@ const FLAGS: [(i32, &str); 13] = [
 /// `O_LARGEFILE` of the kernel, which the C library of a 64-bit machine calls 0: every descriptor has it there.
 const LARGEFILE: u32 = 0o100_000;
 
-/// Adds the descriptors; sockets are only named here.
+/// Adds the descriptors; `sockets` fills in the details of sockets.
 pub(super) fn add(inspection: &mut Inspection, process: &ProcessDir) {
     let read = process.descriptors();
     let descriptors = take(inspection, "descriptors", read);
     inspection.descriptors =
-        descriptors.map(|descriptors| descriptors.iter().map(|found| told(process, found)).collect());
+        descriptors.map(|descriptors| descriptors.iter().map(|found| describe(process, found)).collect());
 }
 
-fn told(process: &ProcessDir, found: &procfs::descriptor::Descriptor) -> Descriptor {
+fn describe(process: &ProcessDir, found: &procfs::descriptor::Descriptor) -> Descriptor {
     let file = found.file.as_ref();
     let target = without_deleted(&found.target, file.is_none_or(|file| file.stx_nlink > 0));
     let kind = kind(&found.target, file);
-    // What the kernel makes without a file system has no links either, and was not deleted.
+    // An object without a file system has no links either, but was not deleted.
     let named =
         matches!(kind, Kind::File | Kind::Directory | Kind::Fifo | Kind::CharDevice | Kind::BlockDevice);
     let is_file = matches!(kind, Kind::File | Kind::Directory);
@@ -70,7 +70,7 @@ fn told(process: &ProcessDir, found: &procfs::descriptor::Descriptor) -> Descrip
 }
 
 fn kind(target: &[u8], file: Option<&Statx>) -> Kind {
-    // No path begins so: paths are absolute.
+    // No path looks like this: paths are absolute.
     if target.starts_with(b"socket:[") {
         return Kind::Socket;
     }
@@ -104,7 +104,7 @@ fn access(flags: u32) -> &'static str {
     }
 }
 
-/// Names of the flags; what has none is told in octal.
+/// Names of the flags; the rest in octal.
 fn flags(flags: u32) -> Vec<Cow<'static, str>> {
     let mut rest = flags & !LARGEFILE & !3;
     let mut names: Vec<Cow<'static, str>> = Vec::new();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_without_a_name_is_told_in_octal() {
+    fn a_flag_without_a_name_is_shown_in_octal() {
         assert_eq!(flags(1 << 30), ["010000000000"]);
     }
 }

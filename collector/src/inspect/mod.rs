@@ -1,8 +1,8 @@
 //! `collector inspect`: everything about one live process, once, for people and for machines.
 //!
-//! What the stream tells of a process comes from the enricher, so that there is one way of telling it; what a stream has no
-//! use for (memory, descriptors, sockets) is read here. All of it goes through one process handle, which never answers for
-//! another process. What could not be read is in `capture.missing`, as on the stream.
+//! The fields that the stream has as well come from the enricher, so both describe a process in the same way. This room reads
+//! the rest: memory, descriptors, sockets. Everything is read through one process handle, which never answers for another
+//! process. `capture.missing` has the reason for what could not be read, as on the stream.
 
 mod descriptors;
 mod model;
@@ -27,36 +27,39 @@ use crate::{
     text::Text,
 };
 
-pub use self::model::{Descriptor, Dump, End, Inspection, Kind, Limit, Mapping, SCHEMA, Socket, State};
+pub use self::model::{
+    CapabilitySets, Cpu, Descriptor, Dump, End, Inspection, Io, Kind, Limit, Mapping, Memory, Rollup, SCHEMA,
+    Signals, Socket, Sockets, State, Status, Thread,
+};
 
-/// What is wanted beyond the facts themselves.
+/// What to add to the facts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Names of the remote addresses, by the resolver of this machine.
+    /// Whether to look up the host names of remote addresses. This machine's resolver may go to the network.
     pub resolve: bool,
 }
 
-/// Why there is nothing to tell.
+/// Why there is no inspection.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectError {
-    /// /proc is not there.
+    /// /proc cannot be opened.
     #[error(transparent)]
     Proc(#[from] OpenProcError),
-    /// Nothing has this id.
-    #[error("there is no process {pid}")]
+    /// No process has this id.
+    #[error("there is no process {pid}; it may have ended")]
     NoProcess {
-        /// The id that was asked for.
+        /// The id.
         pid: u32,
     },
     /// The id is that of a thread.
-    #[error("{tid} is a thread of process {pid}: collector inspect {pid}")]
+    #[error("{tid} is a thread of process {pid}; use: collector inspect {pid}")]
     Thread {
-        /// The id that was asked for.
+        /// The id of the thread.
         tid: u32,
         /// The process that it belongs to.
         pid: u32,
     },
-    /// /proc does not answer.
+    /// /proc cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
 }
@@ -97,7 +100,7 @@ fn open(proc: &Proc, pid: u32) -> Result<ProcessDir, InspectError> {
     if leader == pid { Ok(process) } else { Err(InspectError::Thread { tid: pid, pid: leader }) }
 }
 
-/// What the stream would tell of it.
+/// The same event as a snapshot on the stream.
 fn snapshot(proc: &Arc<Proc>, process: &ProcessDir) -> Result<Draft, InspectError> {
     let mount = load::find_cgroup2();
     let machine = Machine::this(proc, mount.as_ref().is_some_and(load::CgroupMount::is_mixed_with_v1));
@@ -150,7 +153,7 @@ fn add_root(inspection: &mut Inspection, process: &ProcessDir) {
     }
 }
 
-/// What was read, or `None` and a word on why it is missing.
+/// What was read, or `None` and the reason in `capture.missing`.
 fn take<T>(inspection: &mut Inspection, field: &'static str, answer: Result<T, ReadError>) -> Option<T> {
     match answer {
         Ok(value) => Some(value),

@@ -1,10 +1,10 @@
-//! Names of hosts, where they are asked for: the only part that talks to anybody but the kernel.
+//! Host names, with `--resolve`: the only part that talks to anything but the kernel.
 
 use std::{collections::HashMap, net::IpAddr};
 
 use super::model::{End, Inspection};
 
-/// Adds the names of the remote addresses, each asked for once.
+/// Adds the host names of the remote addresses. Each address is looked up once.
 pub(super) fn add(inspection: &mut Inspection) {
     let descriptors = inspection.descriptors.iter_mut().flatten();
     name(descriptors.filter_map(|descriptor| descriptor.socket.as_mut()?.remote.as_mut()), name_of);
@@ -19,7 +19,7 @@ fn name<'e>(ends: impl Iterator<Item = &'e mut End>, name_of: impl Fn(IpAddr) ->
     }
 }
 
-/// `None` where it has none: the resolver then gives the address itself.
+/// `None` if it has no name: the resolver then gives the address itself.
 fn name_of(address: IpAddr) -> Option<String> {
     dns_lookup::lookup_addr(&address).ok().filter(|name| name.parse::<IpAddr>().is_err())
 }
@@ -30,37 +30,37 @@ mod tests {
 
     use super::{End, name};
 
-    /// A resolver that knows one address, and what it was asked for.
+    /// A resolver that knows one address, and the addresses that were looked up.
     #[derive(Default)]
     struct Resolver {
-        asked: RefCell<Vec<String>>,
+        looked_up: RefCell<Vec<String>>,
     }
 
     impl Resolver {
         fn name_of(&self, address: IpAddr) -> Option<String> {
-            self.asked.borrow_mut().push(address.to_string());
+            self.looked_up.borrow_mut().push(address.to_string());
             (address.to_string() == "192.0.2.7").then(|| "seven.example".to_owned())
         }
     }
 
     #[track_caller]
-    fn check(addresses: &[Option<&str>], hosts: &[Option<&str>], asked: &[&str]) {
+    fn check(addresses: &[Option<&str>], hosts: &[Option<&str>], looked_up: &[&str]) {
         let resolver = Resolver::default();
         let end = |address: Option<&str>| End { address: address.map(str::to_owned), ..End::default() };
         let mut ends: Vec<End> = addresses.iter().copied().map(end).collect();
         name(ends.iter_mut(), |address| resolver.name_of(address));
         assert_eq!(ends.iter().map(|end| end.host.as_deref()).collect::<Vec<_>>(), hosts);
-        assert_eq!(*resolver.asked.borrow(), asked);
+        assert_eq!(*resolver.looked_up.borrow(), looked_up);
     }
 
     #[test]
-    fn an_address_with_a_name_is_told_with_it_and_one_without_is_told_alone() {
+    fn an_address_with_a_name_gets_it_and_one_without_stays_alone() {
         let addresses = [Some("192.0.2.7"), Some("2001:db8::1")];
         check(&addresses, &[Some("seven.example"), None], &["192.0.2.7", "2001:db8::1"]);
     }
 
     #[test]
-    fn each_address_is_asked_for_once_be_it_in_vain() {
+    fn each_address_is_looked_up_once_even_in_vain() {
         let addresses = [Some("192.0.2.7"), Some("192.0.2.8"), Some("192.0.2.7"), Some("192.0.2.8")];
         let hosts = [Some("seven.example"), None, Some("seven.example"), None];
         check(&addresses, &hosts, &["192.0.2.7", "192.0.2.8"]);

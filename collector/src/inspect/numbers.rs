@@ -17,10 +17,10 @@ use crate::procfs::{self as own, ProcFile, ProcessDir, ReadError, mapping};
 /// `USER_HZ` is 100 on every architecture that the agent runs on.
 const TICK_NS: u64 = 10_000_000;
 
-/// What `d_path` puts behind the path of a file that has lost its name.
+/// The kernel puts this behind the path of a file that has lost its name (`d_path`).
 const DELETED: &[u8] = b" (deleted)";
 
-/// Adds all that is counted.
+/// Adds them.
 pub(super) fn add(inspection: &mut Inspection, process: &ProcessDir) {
     let read = cpu(process);
     inspection.cpu = take(inspection, "cpu", read);
@@ -93,7 +93,7 @@ fn memory(process: &ProcessDir) -> Result<Memory, ReadError> {
     })
 }
 
-/// `None` for what has no memory.
+/// `None` for a process without memory: a kernel task.
 fn rollup(process: &ProcessDir) -> Result<Option<Rollup>, ReadError> {
     let maps = parsed(process, ProcFile::SmapsRollup, |bytes| MemoryMaps::from_buf_read(bytes))?;
     let Some(sums) = maps.0.first().map(|map| &map.extension.map) else { return Ok(None) };
@@ -163,7 +163,7 @@ fn mappings(process: &ProcessDir) -> Result<Vec<Mapping>, ReadError> {
     Ok(rows.into_iter().map(finished).collect())
 }
 
-/// Of a file or a kind of memory, with nothing summed up yet.
+/// A row for a file or a kind of memory, with nothing counted yet.
 fn row(process: &ProcessDir, name: &[u8], inode: Option<u64>) -> Mapping {
     let live = |inode| process.is_name_of_inode(name, inode);
     let gone = name.strip_suffix(DELETED).filter(|_| inode.is_some_and(|inode| !live(inode)));

@@ -17,7 +17,7 @@ use super::shown;
 
 /// `IPPROTO_RAW`, by which `sock_diag` knows all raw sockets.
 const IPPROTO_RAW: u8 = 255;
-/// The kernel fills at most 32 KiB at a time where there is room for them.
+/// The kernel fills at most 32 KiB at a time.
 const ROOM: usize = 64 << 10;
 /// `UDIAG_SHOW_UID` and `UNIX_DIAG_UID` of `linux/unix_diag.h`, Linux 5.0; the crate does not have them.
 const SHOW_UID: u32 = 0x40;
@@ -30,11 +30,11 @@ pub(super) struct List {
     pub family: &'static str,
     /// `tcp`, `udp`, `raw`, `unix`.
     pub protocol: &'static str,
-    /// What is asked of the kernel: `AF_*` and `IPPROTO_*`; `None` for unix sockets.
+    /// `AF_*` and `IPPROTO_*` of the request; `None` for unix sockets.
     inet: Option<(u8, u8)>,
 }
 
-/// All that are asked for.
+/// All lists.
 pub(super) const LISTS: [List; 7] = [
     List { family: "ipv4", protocol: "tcp", inet: Some((AF_INET, IPPROTO_TCP)) },
     List { family: "ipv6", protocol: "tcp", inet: Some((AF_INET6, IPPROTO_TCP)) },
@@ -111,14 +111,14 @@ fn request(list: List) -> Vec<u8> {
     bytes
 }
 
-/// Takes the messages of one piece; `true` for the last one.
+/// Reads the messages of one datagram; `true` for the last one.
 fn take(mut bytes: &[u8], found: &mut Found) -> io::Result<bool> {
     /// `struct nlmsghdr`, whose first field is the length of the message.
     const HEADER: usize = 16;
     while let Some((len, _)) = bytes.split_first_chunk::<4>() {
         let len = usize::try_from(u32::from_ne_bytes(*len)).unwrap_or(usize::MAX);
         let Some(message) = bytes.get(..len).filter(|_| len >= HEADER) else { break };
-        // One that the crate cannot read is one socket less, which its descriptor shows.
+        // A message that the crate cannot read leaves its socket without details.
         if let Ok(message) = NetlinkMessage::<SockDiagMessage>::deserialize(message) {
             match message.payload {
                 NetlinkPayload::Done(_) => return Ok(true),
@@ -138,7 +138,7 @@ fn take(mut bytes: &[u8], found: &mut Found) -> io::Result<bool> {
 }
 
 fn unix(socket: UnixResponse) -> Unix {
-    let mut told = Unix {
+    let mut described = Unix {
         inode: socket.header.inode.into(),
         kind: socket.header.kind,
         state: socket.header.state,
@@ -146,21 +146,21 @@ fn unix(socket: UnixResponse) -> Unix {
     };
     for attribute in socket.nlas {
         match attribute {
-            Nla::Name(name) => told.name = Some(name_of(&name)),
-            Nla::Peer(inode) => told.peer = Some(inode.into()),
-            Nla::ReceiveQueueLength(received, sent) => told.queues = Some((received, sent)),
+            Nla::Name(name) => described.name = Some(name_of(&name)),
+            Nla::Peer(inode) => described.peer = Some(inode.into()),
+            Nla::ReceiveQueueLength(received, sent) => described.queues = Some((received, sent)),
             Nla::Other(other) => {
                 use netlink_packet_core::Nla as _;
                 let mut value = [0; 4];
                 if other.kind() == UNIX_DIAG_UID && other.value_len() == value.len() {
                     other.emit_value(&mut value);
-                    told.uid = Some(u32::from_ne_bytes(value));
+                    described.uid = Some(u32::from_ne_bytes(value));
                 }
             }
             _ => {}
         }
     }
-    told
+    described
 }
 
 fn name_of(name: &UnixDiagName) -> String {
@@ -181,8 +181,8 @@ mod tests {
         let (socket, other) = UnixDatagram::pair().unwrap();
         let inode = |socket: &UnixDatagram| rustix::fs::fstat(socket).unwrap().st_ino;
         let found = dump(*LISTS.last().unwrap()).unwrap();
-        let told = found.unix.iter().find(|told| told.inode == inode(&socket)).unwrap();
-        assert_eq!(told.peer, Some(inode(&other)));
-        assert_eq!(told.uid, Some(rustix::process::getuid().as_raw()));
+        let listed = found.unix.iter().find(|listed| listed.inode == inode(&socket)).unwrap();
+        assert_eq!(listed.peer, Some(inode(&other)));
+        assert_eq!(listed.uid, Some(rustix::process::getuid().as_raw()));
     }
 }

@@ -1,4 +1,4 @@
-//! What the sockets among the descriptors are: found by inode in the lists of the process's own network namespace.
+//! The sockets among the descriptors: looked up by inode in the lists of the process's own network namespace.
 
 use std::{
     borrow::Cow,
@@ -40,7 +40,7 @@ const STATES: [&str; 13] = [
     "BOUND_INACTIVE",
 ];
 
-/// Looks the sockets up, where there are any.
+/// Looks up the sockets, if there are any.
 pub(super) fn add(inspection: &mut Inspection, process: &ProcessDir) {
     let descriptors = inspection.descriptors.iter().flatten();
     let sockets = descriptors.filter(|descriptor| descriptor.kind == Kind::Socket);
@@ -59,7 +59,7 @@ pub(super) fn add(inspection: &mut Inspection, process: &ProcessDir) {
     }
 }
 
-/// All lists, by a thread of their own where the namespace is another one.
+/// All lists. For another namespace, a thread of its own enters it.
 fn dump_all(namespace: Option<OwnedFd>) -> io::Result<Vec<(List, io::Result<Found>)>> {
     let lists = || LISTS.map(|list| (list, dump(list))).into_iter().collect();
     let Some(namespace) = namespace else { return Ok(lists()) };
@@ -77,7 +77,7 @@ fn fill(
     wanted: &HashSet<u64>,
 ) {
     let mut dumps = Vec::new();
-    let mut told: HashMap<u64, Socket> = HashMap::new();
+    let mut described: HashMap<u64, Socket> = HashMap::new();
     for (list, found) in lists {
         let found = match found {
             Ok(found) => found,
@@ -91,14 +91,14 @@ fn fill(
         let sockets = u64::try_from(found.inet.len() + found.unix.len()).unwrap_or(u64::MAX);
         dumps.push(Dump { family: list.family, protocol: list.protocol, sockets });
         let inet = found.inet.iter().filter(|socket| wanted.contains(&socket.header.inode.into()));
-        told.extend(inet.map(|socket| (socket.header.inode.into(), of_inet(list, socket))));
+        described.extend(inet.map(|socket| (socket.header.inode.into(), of_inet(list, socket))));
         let names: HashMap<u64, &str> =
             found.unix.iter().filter_map(|socket| Some((socket.inode, socket.name.as_deref()?))).collect();
         let unix = found.unix.iter().filter(|socket| wanted.contains(&socket.inode));
-        told.extend(unix.map(|socket| (socket.inode, of_unix(socket, &names))));
+        described.extend(unix.map(|socket| (socket.inode, of_unix(socket, &names))));
     }
     for descriptor in inspection.descriptors.iter_mut().flatten() {
-        let Some(found) = descriptor.inode.and_then(|inode| told.get(&inode)) else { continue };
+        let Some(found) = descriptor.inode.and_then(|inode| described.get(&inode)) else { continue };
         let protocol = descriptor.socket.take().and_then(|named| named.protocol);
         descriptor.socket = Some(Socket { protocol: protocol.or(found.protocol.clone()), ..found.clone() });
     }
@@ -113,7 +113,7 @@ fn of_inet(list: List, socket: &InetResponse) -> Socket {
         port: Some(port),
         ..End::default()
     };
-    // What is bound alone has no other end.
+    // A socket that is only bound has no other end.
     let connected = id.destination_port != 0 || !id.destination_address.is_unspecified();
     let six = if list.family == "ipv6" { "v6" } else { "" };
     Socket {
@@ -160,7 +160,7 @@ fn reason(error: &io::Error) -> Reason {
     let errno = error.raw_os_error();
     match errno {
         Some(libc::EPERM | libc::EACCES) => Reason::Denied,
-        // The kernel has no such list, or it is in a module that is not there.
+        // The kernel does not have this list, or only in a module that is not loaded.
         Some(libc::ENOENT | libc::EPROTONOSUPPORT | libc::EOPNOTSUPP) => Reason::Unsupported,
         _ => Reason::Io(errno.and_then(|errno| errno_name(errno.unsigned_abs())).unwrap_or("EIO")),
     }

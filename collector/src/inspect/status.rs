@@ -17,10 +17,10 @@ use crate::{
     signal::signal_name,
 };
 
-/// Most bytes of a file that are read.
+/// How many bytes of a file are read at most.
 pub(super) const MAX: usize = 16 << 20;
 
-/// Whether it has ended already and waits for its parent.
+/// Whether it has ended and its parent has not yet waited for it.
 pub(super) fn is_zombie(process: &ProcessDir) -> bool {
     let mut line = Vec::new();
     process.read_into(ProcFile::Stat, &mut line, MAX).is_ok()
@@ -30,12 +30,12 @@ pub(super) fn is_zombie(process: &ProcessDir) -> bool {
 /// Adds the status and the limits.
 pub(super) fn add(inspection: &mut Inspection, process: &ProcessDir) {
     let parsed = status(process);
-    inspection.status = take(inspection, "status", parsed).map(|parsed| told(&parsed));
+    inspection.status = take(inspection, "status", parsed).map(|parsed| to_status(&parsed));
     let parsed = limits(process);
     inspection.limits = take(inspection, "limits", parsed).map(|parsed| rows(&parsed));
 }
 
-/// The file as text: what is not UTF-8 in it are names.
+/// The file as text: only names in it may not be UTF-8.
 pub(super) fn text(process: &ProcessDir, file: ProcFile) -> Result<String, ReadError> {
     let mut bytes = Vec::new();
     process.read_into(file, &mut bytes, MAX)?;
@@ -56,7 +56,7 @@ fn limits(process: &ProcessDir) -> Result<Limits, ReadError> {
     Limits::from_buf_read(text.as_bytes()).map_err(|_| malformed(process, ProcFile::Limits))
 }
 
-fn told(parsed: &Parsed) -> Status {
+fn to_status(parsed: &Parsed) -> Status {
     Status {
         state: State::of(parsed.state.bytes().next().unwrap_or_default()),
         threads: parsed.threads,
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_written_as_the_kernel_does() {
+    fn ranges_are_written_as_the_kernel_writes_them() {
         assert_eq!(ranges(&[(0, 3), (8, 8)]), "0-3,8");
     }
 }

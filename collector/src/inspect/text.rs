@@ -3,20 +3,20 @@
 use std::{fmt::Display, io};
 
 use super::model::{Descriptor, End, Inspection, Limit, Socket};
-use crate::event::Timestamp;
+use crate::{event::Timestamp, stream::format::printable};
 
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
 const YELLOW: &str = "\x1b[33m";
 const PLAIN: &str = "\x1b[0m";
 
-/// Width of the names of a section.
+/// Columns for the names of facts.
 const NAME: usize = 18;
-/// Most mappings that are shown; JSON has all.
+/// How many mappings are shown; JSON has all.
 const MAPPINGS: usize = 40;
 
 impl Inspection {
-    /// In sections. Control characters of what a process says of itself are escaped: it must not write to the terminal.
+    /// Writes it in sections. Characters that a terminal obeys or hides are escaped: a process chooses much of this text.
     pub fn write_text(&self, out: &mut impl io::Write, colour: bool) -> io::Result<()> {
         let mut page = Page { out, colour };
         self.process(&mut page)?;
@@ -184,7 +184,7 @@ impl Inspection {
     }
 }
 
-/// Where it is written.
+/// The text that is written.
 struct Page<'a, W> {
     out: &'a mut W,
     colour: bool,
@@ -193,12 +193,12 @@ struct Page<'a, W> {
 impl<W: io::Write> Page<'_, W> {
     fn section(&mut self, title: &str) -> io::Result<()> {
         let (bold, plain) = if self.colour { (BOLD, PLAIN) } else { ("", "") };
-        writeln!(self.out, "{bold}{}{plain}", escaped(title))
+        writeln!(self.out, "{bold}{}{plain}", printable(title))
     }
 
     fn line(&mut self, name: &str, value: impl Display) -> io::Result<()> {
         let (dim, plain) = if self.colour { (DIM, PLAIN) } else { ("", "") };
-        writeln!(self.out, "  {dim}{name:<NAME$}{plain} {}", escaped(&value.to_string()))
+        writeln!(self.out, "  {dim}{name:<NAME$}{plain} {}", printable(&value.to_string()))
     }
 
     fn optional(&mut self, name: &str, value: Option<impl Display>) -> io::Result<()> {
@@ -207,20 +207,8 @@ impl<W: io::Write> Page<'_, W> {
 
     fn gap(&mut self, field: &str, reason: &str) -> io::Result<()> {
         let (yellow, plain) = if self.colour { (YELLOW, PLAIN) } else { ("", "") };
-        writeln!(self.out, "  {field:<NAME$} {yellow}{reason}{plain}")
+        writeln!(self.out, "  {:<NAME$} {yellow}{}{plain}", printable(field), printable(reason))
     }
-}
-
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            escaped.extend(character.escape_default());
-        } else {
-            escaped.push(character);
-        }
-    }
-    escaped
 }
 
 fn named(id: Option<&str>, name: Option<&str>) -> String {
@@ -228,7 +216,7 @@ fn named(id: Option<&str>, name: Option<&str>) -> String {
     name.map_or_else(|| id.to_owned(), |name| format!("{name} ({id})"))
 }
 
-/// With the largest unit that leaves a whole part, to a tenth.
+/// A size in the largest unit of which there is at least one, to a tenth.
 fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     let mut tenths = u128::from(count) * 10;
@@ -291,10 +279,10 @@ fn end(end: &End) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, escaped, seconds};
+    use super::{Page, bytes, seconds};
 
     #[test]
-    fn bytes_have_the_unit_that_leaves_a_whole_part() {
+    fn a_size_has_the_largest_unit_of_which_there_is_one() {
         assert_eq!(bytes(0), "0 B");
         assert_eq!(bytes(1023), "1023 B");
         assert_eq!(bytes(1536), "1.5 KiB");
@@ -302,12 +290,19 @@ mod tests {
     }
 
     #[test]
-    fn seconds_are_told_to_the_tick() {
+    fn seconds_are_shown_to_the_tick() {
         assert_eq!(seconds(1_230_000_000), "1.23 s");
     }
 
     #[test]
-    fn a_process_cannot_write_to_the_terminal_by_its_name() {
-        assert_eq!(escaped("a\x1b[31mb\n"), "a\\u{1b}[31mb\\n");
+    fn a_process_cannot_speak_to_the_terminal_by_its_name() {
+        let mut text = Vec::new();
+        let mut page = Page { out: &mut text, colour: false };
+        page.section("process 1 a\x1b[31mb\n").unwrap();
+        page.line("comm", "\u{202e}c").unwrap();
+        page.gap("\x1b", "x\r").unwrap();
+        let expected =
+            "process 1 a\\u{1b}[31mb\\n\n  comm               \\u{202e}c\n  \\u{1b}             x\\r\n";
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
     }
 }

@@ -8,7 +8,7 @@ use aya::{
     programs::{ProgramError, links::LinkError},
 };
 
-use super::{Capability, VMLINUX, btf::BtfError};
+use super::{Capability, VMLINUX, btf::BtfError, privilege::advice};
 
 /// Why the programs could not be brought into the kernel.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +17,7 @@ pub enum LoadError {
     #[error("this binary was built without its kernel programs; build it with: cargo xtask build")]
     NoObject,
     /// The process may not load programs.
-    #[error("not privileged: no {}; run it as root: sudo collector …", names(.missing))]
+    #[error("not privileged: the process lacks {}; {}", names(.missing), advice(.missing))]
     NotPrivileged {
         /// The capabilities that are not there.
         missing: Vec<Capability>,

@@ -22,7 +22,7 @@ use collector_common::{
 };
 
 use super::LoadError;
-use crate::filter::{CgroupRule, Filter, PathRule, Rule, trie};
+use crate::filter::{CgroupRule, Filter, PathRule, Rule, Trie};
 
 const UIDS: &str = "UIDS";
 const COMMS: &str = "COMMS";
@@ -86,8 +86,8 @@ pub(super) fn fill(ebpf: &mut Ebpf, filter: &Filter) -> Result<(), LoadError> {
     }
     insert(ebpf, UIDS, uids)?;
     insert(ebpf, COMMS, comms)?;
-    insert_paths(ebpf, PATHS, &trie(filter.image_rules()))?;
-    insert_paths(ebpf, CGROUP_PATHS, &trie(cgroup_paths(filter)))
+    insert_paths(ebpf, PATHS, &Trie::new(filter.image_rules()))?;
+    insert_paths(ebpf, CGROUP_PATHS, &Trie::new(cgroup_paths(filter)))
 }
 
 /// Notes the cgroups that are there already. The hook for those that are made must be attached.
@@ -125,9 +125,9 @@ pub(super) fn note_running(
     if filter.image_rules().next().is_none() {
         return Ok(());
     }
+    let rules = Trie::new(filter.image_rules());
     let noted = running.filter_map(|(tgid, path)| {
-        let matching = filter.image_rules().filter(|(rule, _)| rule.matches(&path));
-        let bits = matching.fold(0, |all, (_, bits)| all | bits);
+        let bits = rules.bits(&path);
         (bits != 0).then_some((tgid, bits))
     });
     insert(ebpf, FOUND, noted)
@@ -173,11 +173,11 @@ fn insert<K: Pod>(
     entries.into_iter().try_for_each(|(key, bits)| into.insert(key, bits, 0)).map_err(failed)
 }
 
-fn insert_paths(ebpf: &mut Ebpf, map: &'static str, paths: &BTreeMap<Vec<u8>, u32>) -> Result<(), LoadError> {
+fn insert_paths(ebpf: &mut Ebpf, map: &'static str, paths: &Trie) -> Result<(), LoadError> {
     let failed = |source| LoadError::Map { map, source };
     let mut into: lpm_trie::LpmTrie<_, [u8; RULE_PATH_MAX], u32> =
         open(ebpf, map)?.try_into().map_err(failed)?;
-    paths.iter().try_for_each(|(path, bits)| insert_path(&mut into, path, *bits)).map_err(failed)
+    paths.entries().try_for_each(|(path, bits)| insert_path(&mut into, path, bits)).map_err(failed)
 }
 
 fn insert_path<T: BorrowMut<MapData>>(

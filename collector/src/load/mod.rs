@@ -23,6 +23,7 @@ use zerocopy::IntoBytes as _;
 
 #[cfg(test)]
 pub(crate) use self::privilege::missing_from;
+pub(crate) use self::privilege::{advice_to, effective_capabilities};
 pub use self::{
     cgroup_mount::{CgroupMount, find_cgroup2},
     error::LoadError,

@@ -1,6 +1,6 @@
-//! What the process may do.
+//! The capabilities that the agent needs, and those that it lacks.
 
-use procfs::process::Process;
+use rustix::{process::geteuid, thread::capabilities};
 
 /// A capability that the agent needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Capability {
 /// `include/uapi/linux/capability.h`
 const SYS_ADMIN: u32 = 21;
 
-/// What is needed. The first three stand for parts of `CAP_SYS_ADMIN` since Linux 5.8, which covers them.
+/// The first two stand for parts of `CAP_SYS_ADMIN` since Linux 5.8, and that still covers them.
 const REQUIRED: [Capability; 5] = [
     Capability { bit: 39, name: "CAP_BPF", why: "programs and maps cannot be created" },
     Capability { bit: 38, name: "CAP_PERFMON", why: "tracing programs cannot be loaded" },
@@ -36,23 +36,50 @@ const REQUIRED: [Capability; 5] = [
     Capability { bit: 2, name: "CAP_DAC_READ_SEARCH", why: "images cannot be read for their digests" },
 ];
 
-/// The capabilities that the process lacks; all of them where /proc does not tell.
+/// The effective capabilities of this thread, by capget(2): it needs no /proc, which a chroot may lack.
 #[must_use]
-pub fn missing_capabilities() -> Vec<Capability> {
-    let effective = Process::myself().and_then(|process| process.status()).map_or(0, |status| status.capeff);
-    missing_from(effective)
+pub(crate) fn effective_capabilities() -> u64 {
+    // The call fails for a thread that is not there, and this one is.
+    capabilities(None).map_or(0, |sets| sets.effective.bits())
 }
 
-/// Those that a set of effective capabilities, as proc(5) tells it in `CapEff`, lacks.
+/// The capabilities that the process lacks.
+#[must_use]
+pub fn missing_capabilities() -> Vec<Capability> {
+    missing_from(effective_capabilities())
+}
+
+/// Those that a set of effective capabilities lacks; bit *n* of the set is capability *n*.
 pub(crate) fn missing_from(effective: u64) -> Vec<Capability> {
     let has = |bit: u32| effective & (1 << bit) != 0;
     let covered = |bit: u32| has(bit) || (bit >= 38 && has(SYS_ADMIN));
     REQUIRED.into_iter().filter(|capability| !covered(capability.bit)).collect()
 }
 
+/// What the user can do about capabilities that are missing.
+pub(crate) fn advice(missing: &[Capability]) -> String {
+    advice_to(geteuid().as_raw(), missing)
+}
+
+/// The same for this effective user. Root without a capability is in a container or in a service that drops it.
+pub(crate) fn advice_to(uid: u32, missing: &[Capability]) -> String {
+    let names: Vec<&str> = missing.iter().map(|capability| capability.name()).collect();
+    let list = names.join(" ");
+    if uid != 0 {
+        return format!("run it as root (sudo collector …), or give its service AmbientCapabilities={list}");
+    }
+    let short = |name: &&str| format!("--cap-add {}", name.trim_start_matches("CAP_"));
+    let flags: Vec<String> = names.iter().map(short).collect();
+    format!(
+        "root lacks {} here: add to the container {}, or to CapabilityBoundingSet= of the service {list}",
+        if names.len() == 1 { "it" } else { "them" },
+        flags.join(" ")
+    )
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{SYS_ADMIN, missing_from};
+    use super::{SYS_ADMIN, advice_to, missing_from};
 
     #[test]
     fn an_old_root_without_cap_bpf_is_enough_with_cap_sys_admin() {
@@ -63,5 +90,14 @@ mod tests {
     #[test]
     fn nothing_held_is_everything_missing() {
         assert_eq!(missing_from(0).len(), 5);
+    }
+
+    #[test]
+    fn root_is_told_which_capability_to_add_and_another_user_to_become_root() {
+        let missing = missing_from(!(1 << 12));
+        let root = advice_to(0, &missing);
+        assert!(root.contains("--cap-add NET_ADMIN") && !root.contains("as root"), "{root}");
+        let other = advice_to(1000, &missing);
+        assert!(other.contains("as root") && other.contains("AmbientCapabilities=CAP_NET_ADMIN"), "{other}");
     }
 }
