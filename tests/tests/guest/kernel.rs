@@ -62,7 +62,7 @@ fn degraded() -> BTreeMap<String, String> {
 }
 
 #[live_test(alone)]
-fn what_this_kernel_lacks_is_told_and_is_what_is_known_of_it() {
+fn what_this_kernel_lacks_is_reported_and_expected() {
     needs::guest();
     let (checks, degraded) = (doctor(), degraded());
     let of_kernel = checks.iter().filter(|check| !OF_THE_MACHINE.contains(&check["name"].as_str().unwrap()));
@@ -125,7 +125,7 @@ fn without_cgroup_v2_connections_are_missing_and_the_rest_works() {
 }
 
 #[live_test(alone)]
-fn each_program_is_taken_by_the_verifier_at_a_cost_that_is_told() {
+fn the_verifier_accepts_each_program_and_its_cost_is_printed() {
     needs::guest();
     let output = Command::new(COSTS).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

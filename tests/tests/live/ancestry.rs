@@ -51,22 +51,22 @@ fn line_of(words: &[&str], least: usize) {
 }
 
 #[live_test]
-fn of_a_hundred_nested_parents_the_nearest_are_told_and_how_many_there_are() {
+fn a_hundred_nested_parents_are_reported_by_the_nearest_and_their_number() {
     line_of(&["chain", "100"], 101);
 }
 
 #[live_test]
-fn of_sixty_nested_parents_all_are_told() {
+fn sixty_nested_parents_are_all_reported() {
     line_of(&["chain", "50"], 51);
 }
 
 #[live_test]
-fn an_orphan_s_parent_is_who_took_it_over() {
+fn the_parent_of_an_orphan_is_the_process_that_adopted_it() {
     line_of(&["orphans", "20"], 1);
 }
 
 #[live_test]
-fn an_orphan_below_a_subreaper_is_the_subreaper_s() {
+fn an_orphan_below_a_subreaper_is_a_child_of_the_subreaper() {
     line_of(&["reaper", "20"], 2);
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn check_line(findings: &mut Findings, event: &Event, truth: &[Ancest
 
 /// A process of which an event comes before the start-up scan has told of it and of its parent.
 #[live_test]
-fn ancestors_are_whole_though_processes_came_and_went_while_the_agent_started() {
+fn ancestors_are_complete_although_processes_come_and_go_while_the_agent_starts() {
     let images = Images::new(SUBJECT);
     let started = AtomicBool::new(false);
     let mut findings = Findings::new();

@@ -52,7 +52,7 @@ fn a_process_whose_threads_end_one_by_one_has_the_code_of_its_leader() {
 
 /// Row 2: a table of 256 was full.
 #[live_test]
-fn of_hundreds_of_processes_that_live_at_once_each_exit_is_told() {
+fn each_exit_of_hundreds_of_processes_that_live_at_once_is_reported() {
     let agent = Agent::start(&["--event", "exec,exit"]);
     let plan = Plan { args: vec![b"sleep".to_vec(), b"1000".to_vec()], ..Plan::of("/bin/sleep") };
     let alive: Vec<Child> = (0..400).map(|_| plan.spawn()).collect();

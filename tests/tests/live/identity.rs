@@ -31,7 +31,7 @@ fn subject_in(words: &[&str]) -> (Run, [Arc<Event>; 2], Stat, String) {
 }
 
 #[live_test]
-fn a_controlling_terminal_is_told_by_its_device() {
+fn a_controlling_terminal_is_reported_by_its_device() {
     let images = Images::new(SUBJECT);
     let (run, events, stat, _) = subject_in(&["terminal", images.path("subject").to_str().unwrap()]);
     let device = u64::try_from(stat.tty).unwrap();
@@ -48,7 +48,7 @@ fn a_controlling_terminal_is_told_by_its_device() {
 }
 
 #[live_test]
-fn a_login_is_told_with_its_session() {
+fn a_login_is_reported_with_its_session() {
     let images = Images::new(SUBJECT);
     let user = USER.to_string();
     let (run, events, _, login) = subject_in(&["login", &user, images.path("subject").to_str().unwrap()]);
@@ -64,7 +64,7 @@ fn a_login_is_told_with_its_session() {
 }
 
 #[live_test]
-fn a_user_for_access_to_files_is_told_where_it_is_another() {
+fn a_user_for_access_to_files_is_reported_where_it_differs() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let agent = Agent::start(&["--event", "exec,exit,connect"]);
     let child = state(&["fs-user", &listener.local_addr().unwrap().to_string()]);
@@ -85,7 +85,7 @@ fn a_user_for_access_to_files_is_told_where_it_is_another() {
 }
 
 #[live_test]
-fn a_connect_tells_the_credentials_of_its_moment_and_not_those_of_the_fork() {
+fn a_connect_has_the_credentials_of_its_own_time_and_not_those_of_the_fork() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let agent = Agent::start(&["--event", "fork,exit,connect"]);

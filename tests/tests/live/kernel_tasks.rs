@@ -94,7 +94,7 @@ fn in_a_snapshot_kthreads_are_kernel_tasks_and_nothing_else_is() {
 }
 
 #[live_test]
-fn a_snapshot_tells_of_a_process_that_ran_before_all_that_proc_tells() {
+fn a_snapshot_has_all_that_proc_has_of_a_process_that_ran_before() {
     let images = Images::new(SUBJECT);
     let env: Vec<Vec<u8>> = [&b"A=1"[..], b"A=2", b"alone", b"\xff"].map(<[u8]>::to_vec).to_vec();
     let plan = Plan {
@@ -145,7 +145,7 @@ fn a_snapshot_tells_of_a_process_that_ran_before_all_that_proc_tells() {
 }
 
 #[live_test]
-fn a_zombie_s_own_exec_and_exit_are_those_of_a_process() {
+fn the_exec_and_exit_of_a_zombie_are_those_of_a_process() {
     let images = Images::new(SUBJECT);
     let agent = Agent::start(&["--event", "exec,exit"]);
     let zombie = zombie(&images);

@@ -35,7 +35,7 @@ struct Lived {
 }
 
 #[live_test]
-fn a_thousand_processes_of_ten_kinds_are_told_once_in_order_and_truly() {
+fn a_thousand_processes_of_ten_kinds_are_reported_once_in_order_and_correctly() {
     let images = Images::new(SUBJECT);
     let cgroup = ContainerCgroup::docker();
     let agent = Agent::start(&["--event", "exec,exit"]);

@@ -64,7 +64,7 @@ fn names(hash: Option<&Value>) -> Vec<String> {
 
 /// Row 19: algorithms that were switched on later were never computed for processes that were known.
 #[live_test]
-fn a_reload_of_the_algorithms_holds_for_every_later_exec_and_for_processes_that_were_known() {
+fn a_reload_of_the_algorithms_holds_for_later_execs_and_for_processes_that_run_already() {
     let mut reloaded = Reloaded::with("checksums.algorithms = []");
     let path = reloaded.images.path("known");
     let shell = reloaded.images.shell_with("known");
@@ -93,7 +93,7 @@ fn a_reload_of_the_algorithms_holds_for_every_later_exec_and_for_processes_that_
 }
 
 #[live_test]
-fn a_wrong_configuration_is_told_and_the_old_one_stays_and_what_needs_a_restart_is_named() {
+fn a_wrong_configuration_is_reported_and_the_old_one_stays_and_settings_that_need_a_restart_are_named() {
     let mut reloaded = Reloaded::with("checksums.algorithms = [\"sha1\"]");
     reloaded.reload("checksums.algorithms = [\"sha1\", \"crc32\"]");
     // What is rejected is reported; until then the agent may not have read it.

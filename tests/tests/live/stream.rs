@@ -133,7 +133,7 @@ fn ends_by_sigterm(agent: &Child) -> bool {
 }
 
 #[live_test]
-fn a_reader_that_has_had_enough_ends_the_agent_quietly() {
+fn a_reader_that_closes_its_pipe_ends_the_agent_quietly() {
     let mut child = start_into(Stdio::piped(), &[]);
     let mut first = String::new();
     let mut lines = BufReader::new(child.stdout.take().unwrap());
@@ -166,7 +166,7 @@ fn counters(run: &Run, action: &str, counter: &str) -> u64 {
 }
 
 #[live_test]
-fn forks_are_left_out_unless_asked_for_and_counted_as_filtered() {
+fn forks_are_left_out_by_default_and_counted_as_filtered() {
     let agent = Agent::start(&[]);
     let pids = burst();
     let run = agent.stop().expect_success();
@@ -222,7 +222,7 @@ fn a_fork_that_is_asked_for_comes_before_its_exec() {
 }
 
 #[live_test]
-fn what_is_not_asked_for_is_not_written() {
+fn an_event_that_was_not_selected_is_not_written() {
     for (asked, left_out) in [("exec", "exit"), ("exit", "exec")] {
         let agent = Agent::start(&["--event", asked]);
         let pids = burst();

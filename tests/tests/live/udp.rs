@@ -80,7 +80,7 @@ fn of_a_socket(findings: &mut Findings, act: impl FnOnce(&FileAgent, &UdpSocket)
 }
 
 #[live_test(alone)]
-fn each_peer_of_a_socket_is_told_once_and_the_other_datagrams_are_counted() {
+fn each_peer_of_a_socket_is_reported_once_and_the_other_datagrams_are_counted() {
     let mut findings = Findings::new();
     let told = of_a_socket(&mut findings, |agent, socket| {
         for _ in 0..TIMES {
@@ -99,7 +99,7 @@ fn each_peer_of_a_socket_is_told_once_and_the_other_datagrams_are_counted() {
 }
 
 #[live_test(alone)]
-fn of_more_peers_than_are_remembered_each_is_told_and_the_oldest_again() {
+fn each_of_more_peers_than_are_remembered_is_reported_and_the_oldest_again() {
     let mut findings = Findings::new();
     let told = of_a_socket(&mut findings, |agent, socket| {
         send(agent, socket, 0..MANY);

@@ -145,7 +145,7 @@ fn without_privileges_it_says_so() {
 }
 
 #[test]
-fn it_tells_its_version() {
+fn it_prints_its_version() {
     let ran = run(&["--version"]);
     assert_eq!((ran.code, ran.stdout.trim()), (Some(0), concat!("collector ", env!("CARGO_PKG_VERSION"))));
 }
@@ -206,7 +206,7 @@ fn the_doctor_s_report_is_json() {
 }
 
 #[test]
-fn the_doctor_tells_the_filters_of_a_configuration_file_and_refuses_a_wrong_one() {
+fn the_doctor_prints_the_filters_of_a_configuration_file_and_refuses_a_wrong_one() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("collector.toml");
     fs::write(&file, "[filter]\nexclude = [\"comm=make\"]\n").unwrap();

@@ -59,7 +59,7 @@ fn check_child(events: &[Event]) {
 }
 
 #[test]
-fn what_a_rule_leaves_out_is_known_and_not_told_and_no_loss() {
+fn what_a_rule_excludes_is_in_the_table_and_not_in_the_stream_and_is_no_loss() {
     let events = events(Fate::ByRule);
     check_child(&events);
     assert!(events.iter().all(|event| event.action() != Action::Loss));
@@ -68,7 +68,7 @@ fn what_a_rule_leaves_out_is_known_and_not_told_and_no_loss() {
 }
 
 #[test]
-fn what_is_over_the_limit_is_known_and_told_as_a_number_alone() {
+fn what_is_over_the_limit_is_in_the_table_and_only_counted_in_the_stream() {
     let events = events(Fate::ByLimit);
     check_child(&events);
     let losses = events.iter().filter_map(|event| event.loss.as_ref());

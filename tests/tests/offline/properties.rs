@@ -59,7 +59,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn an_exec_of_any_bytes_is_told_exactly_and_read_back(
+    fn an_exec_of_any_bytes_is_reported_exactly_and_read_back(
         (path, cwd, comm) in (path(), path(), vec(any::<u8>(), 15)),
         args in vec(string(), 0..6),
         env in vec(string(), 0..6),
@@ -87,7 +87,7 @@ proptest! {
     }
 
     #[test]
-    fn records_of_garbage_are_told_or_counted(bodies in vec((1_u16..=6, vec(any::<u8>(), 512)), 0..12)) {
+    fn records_of_garbage_are_reported_or_counted(bodies in vec((1_u16..=6, vec(any::<u8>(), 512)), 0..12)) {
         let mut recording = Recording::new();
         for (kind, body) in &bodies {
             recording.add(&garbage(Kind::from_wire(*kind).unwrap(), body));
@@ -325,7 +325,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_table_knows_what_runs_and_what_lately_ended(steps in vec(step(), 0..40)) {
+    fn the_table_has_what_runs_and_what_ended_lately(steps in vec(step(), 0..40)) {
         let mut both = Both::new();
         for (value, step) in steps.into_iter().filter(|step| !matches!(step, Step::Ask(_))).enumerate() {
             both.take(value, step);
@@ -334,7 +334,7 @@ proptest! {
     }
 
     #[test]
-    fn a_table_whose_processes_have_all_ended_holds_none(steps in vec(step(), 0..40)) {
+    fn a_table_whose_processes_have_all_ended_is_empty(steps in vec(step(), 0..40)) {
         let mut both = Both::new();
         for (value, step) in steps.into_iter().filter(|step| !matches!(step, Step::Ask(_))).enumerate() {
             both.take(value, step);
@@ -361,7 +361,7 @@ proptest! {
     }
 
     #[test]
-    fn a_parent_that_is_told_after_its_child_is_kept_as_long(steps in vec(step(), 0..40)) {
+    fn a_parent_that_is_inserted_after_its_child_is_kept_as_long(steps in vec(step(), 0..40)) {
         let mut both = Both::new();
         for (value, step) in steps.into_iter().enumerate() {
             // Only pid 1 takes over here, which never ends: what becomes of reapers is another test's.

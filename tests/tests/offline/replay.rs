@@ -19,37 +19,37 @@ use crate::common::{
 };
 
 #[test]
-fn an_exec_by_an_absolute_path_is_told_with_its_end() {
+fn an_exec_by_an_absolute_path_is_reported_with_its_exit() {
     check("exec-absolute-path");
 }
 
 #[test]
-fn an_exec_by_a_relative_path_is_told_by_its_absolute_one() {
+fn an_exec_by_a_relative_path_is_reported_by_its_absolute_path() {
     check("exec-relative-path");
 }
 
 #[test]
-fn an_exec_of_a_script_tells_the_interpreter_and_the_script() {
+fn an_exec_of_a_script_has_the_interpreter_and_the_script() {
     check("exec-script");
 }
 
 #[test]
-fn an_exec_of_a_file_in_memory_is_told_as_such() {
+fn an_exec_of_a_file_in_memory_is_reported_as_such() {
     check("exec-memfd");
 }
 
 #[test]
-fn an_exec_of_a_deleted_file_is_told_under_the_name_it_had() {
+fn an_exec_of_a_deleted_file_is_reported_under_its_former_name() {
     check("exec-deleted");
 }
 
 #[test]
-fn hostile_arguments_and_variables_are_told_exactly() {
+fn hostile_arguments_and_variables_are_reported_exactly() {
     check("exec-hostile-argv");
 }
 
 #[test]
-fn an_exec_by_a_thread_that_does_not_lead_is_of_its_process() {
+fn a_recorded_exec_by_a_thread_other_than_the_leader_belongs_to_the_process() {
     check("exec-by-thread");
 }
 
@@ -74,7 +74,7 @@ fn a_process_that_outlives_its_parent_has_another_one_from_then_on() {
 }
 
 #[test]
-fn tcp_connects_are_told_with_both_ends_and_how_they_went() {
+fn tcp_connects_are_reported_with_both_ends_and_their_result() {
     check("connect-tcp");
 }
 
@@ -84,12 +84,12 @@ fn a_tcp_connect_that_its_owner_gave_up_has_failed_without_an_errno() {
 }
 
 #[test]
-fn udp_is_told_at_connect_and_at_the_first_datagram_to_each_peer() {
+fn udp_is_reported_at_connect_and_at_the_first_datagram_to_each_peer() {
     check("connect-udp");
 }
 
 #[test]
-fn a_connection_of_the_kernel_itself_is_told_as_such() {
+fn a_connection_of_the_kernel_itself_is_reported_as_such() {
     check("connect-by-the-kernel");
 }
 
@@ -192,7 +192,7 @@ fn a_recording_is_replayed_where_no_other_proc_is_named() {
 }
 
 #[test]
-fn a_recording_that_was_cut_is_told_as_far_as_it_goes() {
+fn a_recording_that_was_cut_is_replayed_as_far_as_it_goes() {
     let bytes = two_lives().bytes();
     let head = bytes.iter().position(|&byte| byte == b'\n').unwrap() + 1;
     let first = head + 4 + size_of::<TaskRecord>();
@@ -225,7 +225,7 @@ fn a_length_that_no_record_has_ends_the_recording() {
 }
 
 #[test]
-fn a_broken_record_is_a_loss_and_the_next_ones_are_told() {
+fn a_broken_record_is_a_loss_and_the_next_ones_are_reported() {
     let exit = Made::new(100, 2_000_000_000).exit(2_000_000_002, 0);
     check_broken(&exit[..100], Some(Action::Exit));
     check_broken(&[exit.clone(), vec![0; 8]].concat(), Some(Action::Exit));
@@ -238,7 +238,7 @@ fn a_broken_record_is_a_loss_and_the_next_ones_are_told() {
 }
 
 #[test]
-fn a_record_of_an_unknown_kind_is_a_loss_of_no_known_action() {
+fn a_record_of_an_unknown_kind_is_a_loss_of_an_unknown_action() {
     let mut other_kind = Made::new(100, 2_000_000_000).exit(2_000_000_002, 0);
     other_kind[2] = 99;
     check_broken(&other_kind, None);
@@ -258,7 +258,7 @@ fn a_second_exit_of_a_process_is_counted_as_filtered() {
 }
 
 #[test]
-fn the_exit_of_a_process_that_was_never_seen_tells_what_it_knows_and_what_not() {
+fn the_exit_of_a_process_that_was_never_seen_has_what_is_known_and_what_is_missing() {
     let events = events_of(
         &Recording::new().with(&Made::new(100, 2_000_000_000).exit(3_000_000_000, 9)),
         &FakeProc::new(),
@@ -294,7 +294,7 @@ fn a_fork_whose_parent_is_unknown_names_the_parent_and_says_that_more_is_missing
 }
 
 #[test]
-fn a_process_beyond_a_full_table_is_told_whole() {
+fn a_process_beyond_a_full_table_is_reported_whole() {
     let mut config = everything();
     config.processes.entries = 1;
     let mut recording = Recording::new().with(&Made::init().found());
@@ -310,7 +310,7 @@ fn a_process_beyond_a_full_table_is_told_whole() {
 }
 
 #[test]
-fn a_cut_list_of_arguments_is_told_with_its_full_size() {
+fn a_truncated_list_of_arguments_is_reported_with_its_full_size() {
     let made = Made::new(100, 2_000_000_000);
     let pieces = Pieces { path: b"/bin/x", cwd: b"/", args: b"x\0y", env: b"", ..Pieces::default() };
     let mut fixed = made.exec_fixed(2_000_000_001, &pieces);
@@ -339,7 +339,7 @@ fn many_ends(count: u32) -> Recording {
 }
 
 #[test]
-fn a_replay_waits_for_whoever_takes_its_events() {
+fn a_replay_waits_for_the_consumer_of_its_events() {
     let mut config = everything();
     config.queue.events = 100;
     let directory = tempfile::tempdir().unwrap();

@@ -44,11 +44,11 @@ const LEFT_OUT: [LeftOut; 6] = [
         why: "it measures, and a guest is no place for figures",
     },
     LeftOut {
-        path: "live::inspect::sockets::sockets_of_another_network_namespace_are_told_right",
+        path: "live::inspect::sockets::sockets_of_another_network_namespace_are_reported_correctly",
         why: "it needs Python, which guests have not",
     },
     LeftOut {
-        path: "live::inspect::files::a_mapped_file_of_any_name_is_told_by_it",
+        path: "live::inspect::files::a_mapped_file_of_any_name_is_reported_by_it",
         why: "it needs Python, which guests have not",
     },
 ];
@@ -201,8 +201,8 @@ mod tests {
             programs.orders(),
             "live::exec\t/x/live\texec::\nlive::inspect\t/x/live\tinspect::\t--skip\t\
              inspect::sockets::a_thousand_sockets_take_one_dump_for_each_family_and_50_ms\t--skip\t\
-             inspect::sockets::sockets_of_another_network_namespace_are_told_right\t--skip\t\
-             inspect::files::a_mapped_file_of_any_name_is_told_by_it\n"
+             inspect::sockets::sockets_of_another_network_namespace_are_reported_correctly\t--skip\t\
+             inspect::files::a_mapped_file_of_any_name_is_reported_by_it\n"
         );
         assert_eq!(programs.others, [PathBuf::from("/x/subject")]);
     }

@@ -37,7 +37,7 @@ const BATCHES: u32 = 10;
 const BY_ONE_PROCESS: usize = 10;
 
 #[live_test]
-fn nine_hundred_connects_are_told_once_with_the_right_ends_and_results() {
+fn nine_hundred_connects_are_reported_once_with_the_right_ends_and_results() {
     let images = Images::new(SUBJECT);
     let ends = Ends::new();
     let agent = Agent::start(&["--event", "exec,exit,connect"]);

@@ -49,7 +49,7 @@ fn hold(path: &Path) -> Child {
 }
 
 #[live_test]
-fn an_image_that_runs_has_its_own_digests_whatever_becomes_of_its_name() {
+fn a_running_image_has_its_own_digests_whatever_happens_to_its_name() {
     let (agent, images) = agent_and_images();
     let path = |name| images.path(name);
     let changes: [Change; 5] = [

@@ -98,7 +98,7 @@ fn a_file_of_100_mb_that_is_run_2000_times_is_read_once() {
 }
 
 #[live_test(alone)]
-fn a_file_of_1_gb_holds_no_event_up_for_longer_than_the_wait() {
+fn a_file_of_1_gb_delays_no_event_for_longer_than_the_wait() {
     const SIZE: u64 = 1024 * MIB;
     const WAIT_MS: u64 = 100;
     let images = Images::new(SUBJECT);

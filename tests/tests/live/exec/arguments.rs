@@ -39,7 +39,7 @@ fn check_beginning(findings: &mut Findings, event: &Event, field: &str, full: &[
 }
 
 #[live_test]
-fn of_arguments_and_an_environment_beyond_any_limit_a_beginning_and_their_size_are_told() {
+fn arguments_and_an_environment_beyond_any_limit_have_a_beginning_and_their_size() {
     let images = Images::new(SUBJECT);
     let path = tiny_image(&images);
     let mut plan = Plan::of(path.to_str().unwrap());
@@ -62,7 +62,7 @@ fn of_arguments_and_an_environment_beyond_any_limit_a_beginning_and_their_size_a
 
 /// Row 22: what does not fit into the ring is cut, and the event is there.
 #[live_test]
-fn an_exec_larger_than_the_ring_is_told_with_a_beginning_of_its_arguments() {
+fn an_exec_larger_than_the_ring_is_reported_with_the_beginning_of_its_arguments() {
     let images = Images::new(SUBJECT);
     let path = tiny_image(&images);
     let mut plan = Plan { directory: images.directory(), ..Plan::of(path.to_str().unwrap()) };
@@ -110,7 +110,7 @@ fn an_environment_beyond_any_limit_is_completed_from_proc_while_its_process_live
 }
 
 #[live_test]
-fn a_title_written_over_the_arguments_does_not_change_what_the_exec_was_given() {
+fn a_title_written_over_the_arguments_does_not_change_those_of_the_exec() {
     let mut plan = Plan::of(STATE);
     let title = "worker: idle";
     plan.args.extend(["title", title].map(|word| word.as_bytes().to_vec()));
@@ -138,7 +138,7 @@ fn a_title_written_over_the_arguments_does_not_change_what_the_exec_was_given() 
 }
 
 #[live_test]
-fn arguments_beyond_the_limit_are_all_there_or_their_full_size_is_told() {
+fn arguments_beyond_the_limit_are_all_there_or_their_full_size_is_reported() {
     let images = Images::new(SUBJECT);
     let agent = Agent::start(&["--event", "exec"]);
     let args: Vec<Vec<u8>> = (0..3_000).map(|index| format!("{index:0>99}").into_bytes()).collect();
@@ -184,7 +184,7 @@ fn arguments_that_another_thread_changes_meanwhile_are_those_that_the_program_go
 
 /// Row 13: not in the environment, the arguments, the command line, nor as the parent's on a child's records.
 #[live_test]
-fn a_secret_is_nowhere_in_the_stream_and_that_it_was_there_is_told() {
+fn a_secret_is_nowhere_in_the_stream_and_its_redaction_is_reported() {
     const SECRET: &str = "hunter2";
     let agent = Agent::start(&["--event", "exec,exit"]);
     let words =

@@ -75,12 +75,12 @@ fn a_second_exec_is_a_new_image_of_the_same_process() {
 }
 
 #[live_test]
-fn an_exec_by_another_thread_than_the_leader_is_the_process_s() {
+fn an_exec_by_a_thread_other_than_the_leader_belongs_to_the_process() {
     second_image("exec-in-thread");
 }
 
 #[live_test]
-fn an_exec_that_fails_is_not_told() {
+fn an_exec_that_fails_is_not_reported() {
     let images = Images::new(SUBJECT);
     let agent = Agent::start(&["--event", "exec,exit"]);
     let mut child = subject(&images);
@@ -126,7 +126,7 @@ fn a_working_directory_that_is_gone_has_its_name_and_no_more() {
 
 /// Row 14.
 #[live_test]
-fn a_second_exec_after_a_chdir_is_told_with_the_new_directory() {
+fn a_second_exec_after_a_chdir_has_the_new_directory() {
     let images = Images::new(SUBJECT);
     let subject = images.path("subject");
     let (one, two) = (images.subdirectory("one"), images.subdirectory("two (deleted)"));
@@ -153,7 +153,7 @@ fn a_second_exec_after_a_chdir_is_told_with_the_new_directory() {
 
 #[live_test]
 #[cfg(target_arch = "x86_64")]
-fn a_32_bit_program_is_told_as_any_other() {
+fn a_32_bit_program_is_reported_like_any_other() {
     let images = Images::new(SUBJECT);
     let path = images.path("thirty-two");
     write_settled(&path, &tiny32::image());

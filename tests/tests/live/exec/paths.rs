@@ -107,12 +107,12 @@ fn check_exact(len: usize, longest: usize) {
 }
 
 #[live_test]
-fn a_path_of_4096_bytes_is_told_whole() {
+fn a_path_of_4096_bytes_is_reported_whole() {
     check_exact(4096, 255);
 }
 
 #[live_test]
-fn a_path_of_two_hundred_and_forty_directories_is_told_whole() {
+fn a_path_of_two_hundred_and_forty_directories_is_reported_whole() {
     check_exact(3800, 15);
 }
 
@@ -160,7 +160,7 @@ fn a_path_of_a_thousand_directories_is_completed_from_proc_while_its_process_liv
 }
 
 #[live_test]
-fn proc_self_exe_as_the_name_of_a_program_is_shown_as_its_path_and_kept() {
+fn proc_self_exe_as_the_name_of_a_program_is_resolved_and_kept() {
     let images = Images::new(SUBJECT);
     let path = tiny_image(&images);
     let mut plan = Plan::of(path.to_str().unwrap());

@@ -22,7 +22,7 @@ fn run_once(path: &str) -> u32 {
 }
 
 #[live_test]
-fn of_a_burst_over_the_limit_as_many_are_told_as_may_be_and_the_rest_is_counted_exactly() {
+fn a_burst_over_the_limit_is_reported_up_to_the_limit_and_the_rest_is_counted_exactly() {
     let machine = Machine::new();
     let directory = format!("image={}", machine.images.directory().display());
     let agent = Agent::start(&["--event", "exec,exit", "--exec-limit", "1/h:5", "--only", &directory]);
@@ -44,7 +44,7 @@ fn of_a_burst_over_the_limit_as_many_are_told_as_may_be_and_the_rest_is_counted_
 }
 
 #[live_test]
-fn of_an_image_that_two_parents_run_at_once_each_execution_is_told_or_counted() {
+fn each_execution_of_an_image_that_two_parents_run_at_once_is_reported_or_counted() {
     let machine = Machine::new();
     let only = format!("image={}", machine.images.directory().display());
     let made: u64 = 2 * u64::from(scaled(300));
@@ -79,7 +79,7 @@ fn of_an_image_that_two_parents_run_at_once_each_execution_is_told_or_counted() 
 }
 
 #[live_test]
-fn a_process_over_the_limit_makes_no_connect_either_and_what_comes_later_is_told_again() {
+fn a_process_over_the_limit_has_no_connect_either_and_a_later_one_is_reported_again() {
     let machine = Machine::new();
     let only = format!("image={}", machine.images.directory().display());
     let agent = Agent::start(&["--exec-limit", "2/s:1", "--only", &only]);

@@ -31,20 +31,20 @@ fn check(rule: &str, matching: impl Fn() -> u32, other: impl Fn() -> u32) {
 }
 
 #[live_test]
-fn a_user_is_left_out_or_kept_alone() {
+fn a_user_is_excluded_or_the_only_one_kept() {
     let machine = Machine::new();
     let user = Plan { user: Some(USER), ..machine.plan("noisy") };
     check(&format!("uid={USER}"), || live(&user), || live(&machine.plan("noisy")));
 }
 
 #[live_test]
-fn a_name_is_left_out_or_kept_alone() {
+fn a_name_is_excluded_or_the_only_one_kept() {
     let machine = Machine::new();
     check("comm=noisy", || live(&machine.plan("noisy")), || live(&machine.plan("quiet")));
 }
 
 #[live_test]
-fn an_image_is_left_out_or_kept_alone_by_its_path_its_directory_or_how_it_begins() {
+fn an_image_is_excluded_or_the_only_one_kept_by_its_path_its_directory_or_a_prefix() {
     let machine = Machine::new();
     let (noisy, quiet) = (|| live(&machine.plan("noisy")), || live(&machine.plan("quiet")));
     check(&format!("image={}", machine.path("noisy")), noisy, quiet);
@@ -56,7 +56,7 @@ fn an_image_is_left_out_or_kept_alone_by_its_path_its_directory_or_how_it_begins
 }
 
 #[live_test]
-fn what_a_parent_starts_is_left_out_or_kept_alone_by_the_parent_s_image() {
+fn children_are_excluded_or_the_only_ones_kept_by_the_image_of_their_parent() {
     let machine = Machine::new();
     let below = || {
         let (maker, child) = spawn_below_maker(&machine.plan_below_maker("noisy"));
@@ -85,7 +85,7 @@ fn a_fork_is_judged_by_the_image_that_it_runs_and_the_parent_that_it_has() {
 }
 
 #[live_test]
-fn a_cgroup_is_left_out_or_kept_alone_with_what_is_below_it_by_its_path_or_its_id() {
+fn a_cgroup_is_excluded_or_the_only_one_kept_with_those_below_it_by_its_path_or_its_id() {
     let machine = Machine::new();
     let name = cgroup_name("there");
     let cgroup = ContainerCgroup::below(&name);
@@ -108,7 +108,7 @@ fn a_cgroup_that_is_made_while_the_agent_runs_and_made_again_has_the_rules_on_it
 }
 
 #[live_test]
-fn rules_of_one_key_add_up_and_of_two_keys_each_must_keep_and_what_is_excluded_is_not_kept() {
+fn rules_of_one_key_are_alternatives_those_of_two_keys_must_all_match_and_an_exclusion_wins() {
     let machine = Machine::new();
     let (noisy, quiet) = (machine.path("noisy"), machine.path("quiet"));
     let text = format!(
@@ -125,7 +125,7 @@ fn rules_of_one_key_add_up_and_of_two_keys_each_must_keep_and_what_is_excluded_i
 
 /// The table has all of a process that is left out: what its children's records tell of it is as without the rule.
 #[live_test]
-fn a_child_of_a_process_that_is_left_out_has_it_as_its_parent_with_all_its_fields() {
+fn a_child_of_an_excluded_process_has_it_as_its_parent_with_all_fields() {
     let machine = Machine::new();
     let parents = [&["--exclude", "comm=maker"][..], &[]].map(|flags| {
         let agent = Agent::start(flags);

@@ -12,7 +12,7 @@ use collector_tests::live::{live_test, needs};
 use super::{Subject, descriptors, inspect, leave_open, tool};
 
 #[live_test(without_agent)]
-fn descriptors_lead_where_ls_says() {
+fn descriptors_lead_where_ls_shows() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("open (deleted)");
     let mut kept = fs::File::create(&path).unwrap();
@@ -43,7 +43,7 @@ fn descriptors_lead_where_ls_says() {
 }
 
 #[live_test]
-fn a_removed_image_is_told_by_its_path_with_the_digests_of_what_runs() {
+fn a_removed_image_is_reported_by_its_path_with_the_digests_of_what_runs() {
     let directory = tempfile::tempdir().unwrap();
     let image = directory.path().join("subject");
     fs::copy("/bin/sleep", &image).unwrap();
@@ -74,7 +74,7 @@ sys.stdin.read()
 ";
 
 #[live_test(without_agent)]
-fn a_mapped_file_of_any_name_is_told_by_it() {
+fn a_mapped_file_of_any_name_is_reported_by_it() {
     needs::root();
     // The first two are no names of System V shared memory, and look it.
     let names = ["SYSV1", "SYSVzzzzzzzz", "a  b", "x (deleted) (deleted)"];
@@ -96,7 +96,7 @@ fn a_mapped_file_of_any_name_is_told_by_it() {
 }
 
 #[live_test(without_agent)]
-fn a_mapped_file_that_is_named_as_a_removed_one_has_its_name() {
+fn a_mapped_file_that_is_named_like_a_removed_one_keeps_its_name() {
     let directory = tempfile::tempdir().unwrap();
     let image = directory.path().join("x (deleted)");
     assert!(Command::new("cp").arg("/bin/sleep").arg(&image).status().unwrap().success());

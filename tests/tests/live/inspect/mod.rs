@@ -86,7 +86,7 @@ fn descriptors(told: &Value) -> &[Value] {
 }
 
 #[live_test(without_agent)]
-fn an_inspection_says_what_ps_says() {
+fn an_inspection_agrees_with_ps() {
     let subject = Subject::sleep();
     let told = inspect(subject.pid());
     let format = "pid=,ppid=,uid=,gid=,nlwp=,comm=,nice=,vsz=";
@@ -130,7 +130,7 @@ fn a_zombie_is_shown_as_one_and_has_not_vanished() {
 }
 
 #[live_test(without_agent)]
-fn of_a_process_that_ends_half_way_what_was_read_is_printed_and_the_exit_code_is_1() {
+fn an_inspection_of_a_process_that_ends_meanwhile_prints_what_it_read_and_exits_with_1() {
     // When the inspection is half way depends on the machine: each try ends the process a little later, beyond the time
     // that a whole one takes, and then from the beginning again.
     let whole = Subject::sleep();
@@ -177,7 +177,7 @@ fn the_id_of_a_thread_is_answered_with_its_process() {
 }
 
 #[live_test(without_agent)]
-fn no_such_process_is_a_failure_with_a_clear_word() {
+fn a_pid_that_nobody_has_is_a_failure_with_a_clear_message() {
     let output = run(4_000_000_000, &[]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(
@@ -187,13 +187,13 @@ fn no_such_process_is_a_failure_with_a_clear_word() {
 }
 
 #[live_test(without_agent)]
-fn what_is_no_number_is_a_usage_error() {
+fn a_pid_that_is_not_a_number_is_a_usage_error() {
     let output = agent::command(&["inspect", "me"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
 }
 
 #[live_test(without_agent)]
-fn an_unprivileged_user_is_told_what_can_be_read_and_what_not() {
+fn an_unprivileged_user_sees_which_fields_were_denied() {
     needs::root();
     let directory = tempfile::tempdir().unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -218,7 +218,7 @@ fn an_unprivileged_user_is_told_what_can_be_read_and_what_not() {
 }
 
 #[live_test(without_agent)]
-fn what_is_printed_follows_the_schema() {
+fn the_output_follows_the_schema() {
     let schema = agent::command(&["schema", "--of", "inspect"]).output().unwrap();
     let schema: Value = serde_json::from_slice(&schema.stdout).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();

@@ -15,7 +15,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 
 #[live_test(without_agent)]
-fn sockets_are_what_ss_says() {
+fn sockets_agree_with_ss() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let udp = UdpSocket::bind("[::1]:0").unwrap();
@@ -116,7 +116,7 @@ fn milliseconds(time: &str) -> f64 {
 }
 
 #[live_test]
-fn sockets_of_another_network_namespace_are_told_right() {
+fn sockets_of_another_network_namespace_are_reported_correctly() {
     let pair = Pair::new();
     let namespace = pair.server();
     let mut command = Command::new("python3");

@@ -19,7 +19,7 @@ const STOPPED: Duration = Duration::from_secs(10);
 const SMALLEST_RING: &str = "65536";
 
 #[live_test(alone)]
-fn a_reader_that_stops_for_ten_seconds_costs_events_that_are_told_and_no_parent() {
+fn a_reader_that_stops_for_ten_seconds_costs_events_that_are_counted_and_no_parent() {
     let agent = FaultyAgent::start(&["--event", "fork,exec,exit"]);
     let mut before = Shell::start("/bin/sh");
     agent.stop_reader();
@@ -68,17 +68,17 @@ fn an_agent_that_stops(args: &[&str]) {
 }
 
 #[live_test(alone)]
-fn an_agent_that_is_stopped_for_ten_seconds_tells_what_it_missed_and_learns_the_parents_anew() {
+fn an_agent_that_is_stopped_for_ten_seconds_counts_what_it_missed_and_finds_the_parents_again() {
     an_agent_that_stops(&[]);
 }
 
 #[live_test(alone)]
-fn an_agent_with_the_smallest_ring_that_is_stopped_tells_what_it_missed_and_learns_the_parents_anew() {
+fn an_agent_with_the_smallest_ring_that_is_stopped_counts_what_it_missed_and_finds_the_parents_again() {
     an_agent_that_stops(&["--ring-bytes", SMALLEST_RING]);
 }
 
 #[live_test(alone)]
-fn the_smallest_ring_loses_under_a_storm_only_what_it_tells() {
+fn the_smallest_ring_loses_under_a_storm_only_what_it_counts() {
     let agent = FaultyAgent::start(&["--event", "fork,exec,exit", "--ring-bytes", SMALLEST_RING]);
     storm_of(10_000);
     agent.check_child_of(&mut Shell::start("/bin/sh"), "/dash");
@@ -86,7 +86,7 @@ fn the_smallest_ring_loses_under_a_storm_only_what_it_tells() {
 }
 
 #[live_test(alone)]
-fn a_full_disk_loses_only_what_is_told_and_no_line_is_cut() {
+fn a_full_disk_loses_only_what_is_counted_and_no_line_is_cut() {
     let directory = tempfile::tempdir().unwrap();
     let disk = Mounted::small(directory.path(), 1 << 20);
     let agent = FaultyAgent::start_into(disk.directory.join("stream.jsonl"), &["--event", "fork,exec,exit"]);

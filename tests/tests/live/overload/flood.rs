@@ -104,7 +104,7 @@ fn seconds() -> u64 {
 }
 
 #[live_test(alone)]
-fn of_ten_seconds_of_storm_nothing_is_lost_and_what_was_seen_is_what_was_written() {
+fn ten_seconds_of_storm_lose_nothing_and_what_was_seen_is_what_was_written() {
     let mut agent = FileAgent::start(&[]);
     let (mut stream, mut seen) = (agent.follow(), Seen::default());
     let mut load = Command::new(LOAD)

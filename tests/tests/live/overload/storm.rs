@@ -68,24 +68,24 @@ fn storm_of_execs(first: u32, count: u32, busy: usize) {
 }
 
 #[live_test(alone)]
-fn of_twenty_thousand_processes_that_exit_at_once_each_is_told_whole_in_order_and_truly() {
+fn each_of_twenty_thousand_processes_that_exit_at_once_is_reported_whole_in_order_and_correctly() {
     storm_of_execs(0, PROCESSES, 0);
 }
 
 /// 8 KB of records for each. One of eight runs a file that is gone by then, and whose inode is the next one's.
 #[live_test(alone)]
-fn of_a_storm_of_all_kinds_alike_each_is_told_whole_in_order_and_truly() {
+fn each_process_of_a_storm_of_all_kinds_is_reported_whole_in_order_and_correctly() {
     storm_of_execs(EVEN, ALL_KINDS_ALIKE, 0);
 }
 
 /// Row 22: the agent's thread goes before those that keep all CPUs busy.
 #[live_test(alone)]
-fn of_a_storm_on_a_machine_with_no_cpu_to_spare_each_is_told_too() {
+fn each_process_of_a_storm_is_reported_while_all_cpus_are_busy() {
     storm_of_execs(0, PROCESSES / 4, 8);
 }
 
 #[live_test(alone)]
-fn of_twenty_thousand_short_connects_each_is_ascribed_to_the_process_that_is_gone() {
+fn each_of_twenty_thousand_short_connects_is_attributed_to_its_process() {
     let ports = Ports::new();
     let (open, closed) = (ports.open, ports.closed);
     let agent = FileAgent::start(&["--event", "exit,connect"]);
@@ -103,7 +103,7 @@ fn of_twenty_thousand_short_connects_each_is_ascribed_to_the_process_that_is_gon
 
 /// Row 7 and 20 of the seed, for processes that are gone before anybody could look who has the pid now.
 #[live_test(alone)]
-fn a_pid_used_again_hundreds_of_times_has_each_life_s_own_words_and_connections() {
+fn a_pid_used_again_hundreds_of_times_has_the_arguments_and_connections_of_each_life() {
     let ports = Ports::new();
     let (open, closed) = (ports.open, ports.closed);
     let agent = FileAgent::start(&["--event", "exec,exit,connect"]);
