@@ -18,7 +18,7 @@ pub const SETTLED: Duration = Duration::from_millis(30);
 
 /// What is told of an image's digests, on its exec or on a later record.
 #[derive(Debug)]
-pub struct Told {
+pub struct Reported {
     /// The exec itself.
     pub exec: Arc<Event>,
     /// `process.hash`
@@ -29,7 +29,7 @@ pub struct Told {
     pub missing: Option<String>,
 }
 
-impl Told {
+impl Reported {
     /// Of the exec of this image by a process.
     #[track_caller]
     pub fn of(agent: &Agent, pid: u32, executable: &str) -> Self {
@@ -43,7 +43,7 @@ impl Told {
     #[track_caller]
     pub fn in_the_end(agent: &Agent, exec: Arc<Event>) -> Self {
         let pid = u32::try_from(exec.pid().unwrap()).unwrap();
-        let told_by = if exec.missing("process.hash") == Some("pending") {
+        let reported_by = if exec.missing("process.hash") == Some("pending") {
             agent.wait_for(pid, "the late digests", |event| {
                 event.action() == "checksums" && event.at("process.exec_id") == exec.at("process.exec_id")
             })
@@ -52,9 +52,9 @@ impl Told {
         };
         Self {
             exec,
-            hash: told_by.at("process.hash").cloned(),
-            source: told_by.text_at("process.hash_source").map(str::to_owned),
-            missing: told_by.missing("process.hash").map(str::to_owned),
+            hash: reported_by.at("process.hash").cloned(),
+            source: reported_by.text_at("process.hash_source").map(str::to_owned),
+            missing: reported_by.missing("process.hash").map(str::to_owned),
         }
     }
 

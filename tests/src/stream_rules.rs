@@ -165,8 +165,8 @@ fn check_starts(findings: &mut Findings, events: &[Arc<Event>]) {
     for event in events {
         let Some(process) = event.at("process") else { continue };
         let ancestors = process.get("ancestors").and_then(Value::as_array).into_iter().flatten();
-        for told in [Some(process), process.get("parent")].into_iter().flatten().chain(ancestors) {
-            let text = |field| told.get(field).and_then(Value::as_str);
+        for reported in [Some(process), process.get("parent")].into_iter().flatten().chain(ancestors) {
+            let text = |field| reported.get(field).and_then(Value::as_str);
             let (Some(entity), Some(start)) = (text("entity_id"), text("start").and_then(Wall::parse)) else {
                 continue;
             };

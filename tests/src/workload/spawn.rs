@@ -246,7 +246,7 @@ pub struct Child {
 
 impl Child {
     /// Writes a command, one line, to its standard input.
-    pub fn tell(&mut self, command: &str) {
+    pub fn send(&mut self, command: &str) {
         let input = self.input.as_mut().unwrap();
         input.write_all(format!("{command}\n").as_bytes()).unwrap();
         input.flush().unwrap();

@@ -74,15 +74,15 @@ fn what_this_kernel_lacks_is_reported_and_expected() {
     }
     let lacking: Vec<&str> =
         LACKING.iter().filter(|(_, since)| version() < *since).map(|(feature, _)| *feature).collect();
-    let told: Vec<&str> = degraded.keys().map(String::as_str).collect();
-    assert_eq!(told, lacking, "agent-start says {degraded:?}");
+    let reported: Vec<&str> = degraded.keys().map(String::as_str).collect();
+    assert_eq!(reported, lacking, "agent-start says {degraded:?}");
     let hooks = of_kernel.filter(|check| check["name"].as_str().unwrap().starts_with("hook "));
     let refused: Vec<&Value> = hooks.filter(|check| check["status"] != "ok").collect();
     assert!(refused.is_empty(), "{refused:?}");
     // What agent-start says, doctor says.
-    for feature in told {
-        let is_told = |check: &Value| check["status"] != "ok" && check.to_string().contains(feature);
-        assert!(checks.iter().any(is_told), "doctor does not say that {feature} is degraded");
+    for feature in reported {
+        let is_reported = |check: &Value| check["status"] != "ok" && check.to_string().contains(feature);
+        assert!(checks.iter().any(is_reported), "doctor does not say that {feature} is degraded");
     }
 }
 
@@ -116,9 +116,9 @@ fn without_cgroup_v2_connections_are_missing_and_the_rest_works() {
     let degraded = run.events[0].at("agent.degraded").unwrap().as_object().unwrap();
     assert_eq!(degraded.keys().collect::<Vec<_>>(), [WITHOUT_CGROUP2]);
     for action in ["exec", "exit"] {
-        let told = run.of(pid, action);
-        findings.require(action, told.len() == 1, || told.len());
-        let name = told.first().and_then(|event| event.at("process.name"));
+        let reported = run.of(pid, action);
+        findings.require(action, reported.len() == 1, || reported.len());
+        let name = reported.first().and_then(|event| event.at("process.name"));
         findings.equal("process.name", action, name, Some(&"true".into()));
     }
     findings.conclude();

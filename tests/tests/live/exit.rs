@@ -23,7 +23,7 @@ fn leader_leaves(last_words: &str) {
     let agent = Agent::start(&["--event", "exec,exit"]);
     let mut child = subject(&images);
     let life = Life::of(&child);
-    child.tell("leader-leaves");
+    child.send("leader-leaves");
     until("a leader that has ended", || (Stat::read(child.pid)?.state == 'Z').then_some(()));
     let pid = child.pid;
     let (ended, reaped) = end_subject(child, last_words);

@@ -23,7 +23,7 @@ fn subject_in(words: &[&str]) -> (Run, [Arc<Event>; 2], Stat, String) {
     let pid = child.pid;
     let (stat, login) =
         (Stat::read(pid).unwrap(), fs::read_to_string(format!("/proc/{pid}/loginuid")).unwrap());
-    child.tell("exit 3");
+    child.send("exit 3");
     child.reap();
     let events = [("exec", 2), ("exit", 1)]
         .map(|(action, count)| agent.wait_for_all(pid, action, count).pop().unwrap());
@@ -55,8 +55,8 @@ fn a_login_is_reported_with_its_session() {
     assert_eq!(login, user);
     let mut findings = stream_rules::check(&run.events);
     for event in &events {
-        let told = event.at("process.audit.login_uid");
-        findings.equal("process.audit.login_uid", event.action(), told, Some(&json!(USER)));
+        let reported = event.at("process.audit.login_uid");
+        findings.equal("process.audit.login_uid", event.action(), reported, Some(&json!(USER)));
         let session = event.number_at("process.audit.session");
         findings.require("process.audit.session", session.is_some_and(|session| session > 0), || &event.text);
     }
@@ -93,7 +93,7 @@ fn a_connect_has_the_credentials_of_its_own_time_and_not_those_of_the_fork() {
     let pid = pid_answered(&mut parent);
     let of = |action| agent.wait_for_all(pid, action, 1).remove(0);
     let (fork, events) = (of("fork"), ["connect", "connect-result", "exit"].map(of));
-    parent.tell("");
+    parent.send("");
     parent.reap();
     let run = agent.stop().expect_success();
     let mut findings = stream_rules::check(&run.events);
@@ -106,8 +106,8 @@ fn a_connect_has_the_credentials_of_its_own_time_and_not_those_of_the_fork() {
         }
         for set in ["effective", "permitted"] {
             let field = format!("process.thread.capabilities.{set}");
-            let told = event.at(&field).and_then(|told| told.as_array()).map_or(0, Vec::len);
-            findings.require(&field, told == 0, || &event.text);
+            let reported = event.at(&field).and_then(|reported| reported.as_array()).map_or(0, Vec::len);
+            findings.require(&field, reported == 0, || &event.text);
         }
     }
     findings.equal("process.exit_code", "exit", events[2].at("process.exit_code"), Some(&json!(0)));
@@ -128,7 +128,7 @@ fn a_process_in_a_pid_namespace_of_its_own_has_both_its_ids() {
     let pid = procfs::pids().into_iter().find(is_inside).unwrap();
     assert_eq!(procfs::status(pid, "NSpid"), [pid.to_string(), "1".to_owned()]);
     let facts = collector_tests::truth::process::facts(pid);
-    outside.tell("exit 3");
+    outside.send("exit 3");
     let reaped = outside.reap();
     assert_eq!(reaped.exit_code, Some(3), "unshare ends as its child does");
     agent.wait_for_all(pid, "exit", 1);

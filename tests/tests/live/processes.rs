@@ -86,12 +86,12 @@ fn live_together(
         .into_iter()
         .map(|(sample, mut child, life)| {
             for (command, answer) in &sample.work {
-                child.tell(command);
+                child.send(command);
                 assert_eq!(child.answer(), *answer);
             }
             let before = Wall::now();
             match sample.end {
-                End::Exit(code) => child.tell(&format!("exit {code}")),
+                End::Exit(code) => child.send(&format!("exit {code}")),
                 End::Signal(signal) => child.kill(signal),
             }
             let reaped = child.reap();

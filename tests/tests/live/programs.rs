@@ -46,7 +46,7 @@ pub(crate) fn subject(images: &Images) -> Child {
 /// Ends a subject with `command`: the interval in which it ended, and how.
 pub(crate) fn end_subject(mut child: Child, command: &str) -> ((Wall, Wall), Reaped) {
     let before = Wall::now();
-    child.tell(command);
+    child.send(command);
     let reaped = child.reap();
     ((before, Wall::now()), reaped)
 }

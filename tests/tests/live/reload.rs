@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use collector_tests::{
     agent::Agent,
-    digests::{Told, end, plan, start, write_settled},
+    digests::{Reported, end, plan, start, write_settled},
     live::live_test,
     truth::files,
     wait::until,
@@ -49,7 +49,7 @@ impl Reloaded {
         let path = self.images.path(&format!("image {}", self.number));
         write_settled(&path, &tiny::sleeper(&self.number.to_string()));
         let child = plan(&[path.to_str().unwrap()]).spawn();
-        names(Told::of(&self.agent, child.pid, path.to_str().unwrap()).hash.as_ref())
+        names(Reported::of(&self.agent, child.pid, path.to_str().unwrap()).hash.as_ref())
     }
 
     #[track_caller]
@@ -70,18 +70,18 @@ fn a_reload_of_the_algorithms_holds_for_later_execs_and_for_processes_that_run_a
     let shell = reloaded.images.shell_with("known");
     write_settled(&path, &shell.bytes);
     let mut known = start(&[path.to_str().unwrap(), "-c", HOLD]);
-    Told::of(&reloaded.agent, known.pid, path.to_str().unwrap()).expect_none("switched off", "disabled");
+    Reported::of(&reloaded.agent, known.pid, path.to_str().unwrap()).expect_none("switched off", "disabled");
     assert_eq!(reloaded.names(), [""; 0]);
 
     reloaded.reload("checksums.algorithms = [\"md5\", \"sha256\"]");
     reloaded.wait_for(&["md5", "sha256"]);
     // The same file, run once more; and the end of the process that was known before.
     let again = start(&[path.to_str().unwrap(), "-c", HOLD]);
-    let told = Told::of(&reloaded.agent, again.pid, path.to_str().unwrap());
+    let reported = Reported::of(&reloaded.agent, again.pid, path.to_str().unwrap());
     let all = files::hashes(&shell.bytes);
     let expected = json!({ "md5": all["md5"], "sha256": all["sha256"] });
-    assert_eq!(told.hash, Some(expected.clone()));
-    known.tell("exit 3");
+    assert_eq!(reported.hash, Some(expected.clone()));
+    known.send("exit 3");
     let exit = reloaded.agent.wait_for(known.pid, "the exit", |event| event.action() == "exit");
     assert_eq!(exit.at("process.hash"), Some(&expected), "{}", exit.text);
 

@@ -58,7 +58,7 @@ fn a_pid_that_is_used_again_shows_nothing_of_its_other_lives() {
         });
         agent.wait_for_digests(&exec);
         let before = Wall::now();
-        child.tell(&format!("exit {number}"));
+        child.send(&format!("exit {number}"));
         let reaped = child.reap();
         lives.push((plan, life, (before, Wall::now()), reaped));
     }
@@ -75,8 +75,8 @@ fn a_pid_that_is_used_again_shows_nothing_of_its_other_lives() {
             compare::identity(&mut findings, event, life);
             compare::strings(&mut findings, event, "process.args", &plan.args);
             let directory = json!(plan.directory);
-            let told = event.at("process.working_directory");
-            findings.equal("process.working_directory", &event.text, told, Some(&directory));
+            let reported = event.at("process.working_directory");
+            findings.equal("process.working_directory", &event.text, reported, Some(&directory));
         }
         for exec in &execs {
             compare::exec(&mut findings, exec, life, &plan.env);
@@ -140,7 +140,7 @@ fn an_orphan_is_not_the_child_of_the_next_life_of_its_parent_s_pid() {
     let mut usurper = spawn_as(pid, &Plan::of(subject));
     usurper.ready();
     // Its exec is told after that of the usurper.
-    parent.tell(&format!("exec {subject} again"));
+    parent.send(&format!("exec {subject} again"));
     parent.ready();
     let truth = ancestors(orphan);
     assert_ne!(truth[0].fields["pid"], json!(pid));
@@ -152,7 +152,7 @@ fn an_orphan_is_not_the_child_of_the_next_life_of_its_parent_s_pid() {
         is_its(event, "exec")
             && event.at("process.args").is_some_and(|args| args.to_string().contains("again"))
     });
-    parent.tell("exit 5");
+    parent.send("exit 5");
     let exit = agent.wait_for(orphan, "the exit", |event| is_its(event, "exit"));
     drop(usurper);
     // It has been reaped, and its pid may be a stranger's now.

@@ -34,7 +34,7 @@ fn burst() -> Vec<u32> {
 
 /// Each of these is in the stream with this action once. A pid may have been another process's before, so at least once
 /// is what a pid alone can show.
-fn all_told(findings: &mut Findings, run: &Run, pids: &[u32], action: &str) {
+fn all_reported(findings: &mut Findings, run: &Run, pids: &[u32], action: &str) {
     for pid in pids {
         let count = run.of(*pid, action).len();
         findings.require(&format!("({action} of each process)"), count >= 1, || format!("{pid}: {count}"));
@@ -47,8 +47,8 @@ fn ends_in_order_on(signal: Signal) {
     // At once: what the kernel has recorded and the agent has not read is drained.
     let run = agent.stop_with(signal).expect_success();
     let mut findings = stream_rules::check(&run.events);
-    all_told(&mut findings, &run, &pids, "exec");
-    all_told(&mut findings, &run, &pids, "exit");
+    all_reported(&mut findings, &run, &pids, "exec");
+    all_reported(&mut findings, &run, &pids, "exit");
     findings.conclude();
 }
 
@@ -82,7 +82,7 @@ fn a_file_gets_the_whole_stream() {
         findings
             .require("(the same lines)", one.text == other.text, || format!("{}\n{}", one.text, other.text));
     }
-    all_told(&mut findings, &run, &pids, "exit");
+    all_reported(&mut findings, &run, &pids, "exit");
     assert!(fs::read(&path).unwrap().ends_with(b"}\n"), "the last line is whole");
     findings.conclude();
 }
@@ -177,8 +177,8 @@ fn forks_are_left_out_by_default_and_counted_as_filtered() {
     findings.require("(forks are filtered)", seen >= made && filtered == seen, || {
         format!("{filtered} of {seen}")
     });
-    all_told(&mut findings, &run, &pids, "exec");
-    all_told(&mut findings, &run, &pids, "exit");
+    all_reported(&mut findings, &run, &pids, "exec");
+    all_reported(&mut findings, &run, &pids, "exit");
     findings.conclude();
 }
 
@@ -188,7 +188,7 @@ fn a_fork_that_is_asked_for_comes_before_its_exec() {
     let mut child = Plan::of("/bin/cat").spawn();
     let pid = child.pid;
     let parent = std::process::id();
-    child.tell("a line");
+    child.send("a line");
     assert_eq!(child.answer(), "a line");
     let exec = agent.wait_for(pid, "the exec", |event| event.action() == "exec");
     drop(child);
@@ -228,7 +228,7 @@ fn an_event_that_was_not_selected_is_not_written() {
         let pids = burst();
         let run = agent.stop().expect_success();
         let mut findings = stream_rules::check(&run.events);
-        all_told(&mut findings, &run, &pids, asked);
+        all_reported(&mut findings, &run, &pids, asked);
         findings.require("(left out)", run.of_action(left_out).count() == 0, || left_out);
         let made = u64::try_from(pids.len()).unwrap();
         let filtered = counters(&run, left_out, "filtered");

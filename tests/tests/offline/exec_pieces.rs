@@ -56,8 +56,8 @@ fn process(event: &Event) -> &Process {
 
 #[track_caller]
 fn check_args(event: &Event, args: &[&str], truncated: Option<u64>, origin: Option<Origin>) {
-    let told: Vec<&str> = process(event).args.as_ref().unwrap().iter().collect();
-    assert_eq!(told, args);
+    let reported: Vec<&str> = process(event).args.as_ref().unwrap().iter().collect();
+    assert_eq!(reported, args);
     assert_eq!(event.capture.truncated.get("process.args").copied(), truncated);
     assert_eq!(event.capture.origin.get("process.args").copied(), origin);
 }
@@ -104,9 +104,9 @@ fn arguments_that_could_not_be_read_are_completed_or_missing() {
 }
 
 #[track_caller]
-fn check_directory(event: &Event, told: Result<&str, &str>) {
+fn check_directory(event: &Event, reported: Result<&str, &str>) {
     let missing = event.capture.missing.get("process.working_directory").map(|reason| &*reason.0);
-    assert_eq!((process(event).working_directory.as_deref(), missing), (told.ok(), told.err()));
+    assert_eq!((process(event).working_directory.as_deref(), missing), (reported.ok(), reported.err()));
 }
 
 fn unknown(fixed: &mut ExecRecord) {

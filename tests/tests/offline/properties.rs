@@ -77,11 +77,11 @@ proptest! {
         events.iter().for_each(check_round_trip);
         let exec = only(&events, Action::Exec);
         let (process, capture) = (exec.process.as_ref().unwrap(), &exec.capture);
-        let told = |place: &str, shown: &Option<Arc<str>>| exact(capture, place, shown.as_ref().unwrap());
-        prop_assert_eq!(told("process.executable", &process.executable), path);
-        prop_assert_eq!(told("process.working_directory", &process.working_directory), cwd);
+        let reported = |place: &str, shown: &Option<Arc<str>>| exact(capture, place, shown.as_ref().unwrap());
+        prop_assert_eq!(reported("process.executable", &process.executable), path);
+        prop_assert_eq!(reported("process.working_directory", &process.working_directory), cwd);
         let comm = comm.split(|&byte| byte == 0).next().unwrap();
-        prop_assert_eq!(told("process.comm", &process.comm), comm);
+        prop_assert_eq!(reported("process.comm", &process.comm), comm);
         prop_assert_eq!(exact_list(capture, "process.args", process.args.as_ref().unwrap()), args);
         prop_assert_eq!(exact_list(capture, "process.env_vars", process.env_vars.as_ref().unwrap()), env);
     }

@@ -364,7 +364,7 @@ fn a_long_replay_keeps_the_clock_of_its_recording() {
         assert_eq!(
             exit.timestamp.0,
             expected,
-            "of {tgid}, which is told {:?}",
+            "of {tgid}, which is reported {:?}",
             exit.process.as_ref().unwrap().pid
         );
     }

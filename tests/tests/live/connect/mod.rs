@@ -80,12 +80,12 @@ fn connect_often(images: &Images, ends: &Ends, kind: Kind, batch: usize) -> Made
         .map(|number| {
             let request = ends.request(kind, batch * BY_ONE_PROCESS + number);
             let before = Wall::now();
-            child.tell(&request.command());
+            child.send(&request.command());
             let answer = child.answer();
             Attempt::new(request, &answer, (before, Wall::now()))
         })
         .collect();
-    child.tell("exit 0");
+    child.send("exit 0");
     child.reap();
     Made { kind, life, args: plan.args, ended: Wall::now(), attempts }
 }
@@ -101,17 +101,17 @@ fn a_connection_that_the_kernel_opens_by_itself_belongs_to_the_kernel() {
     let mut client = Plan { network: Some(network.client()), ..Plan::of(&subject) }.spawn();
     server.ready();
     client.ready();
-    server.tell(&format!("serve mptcp {}:0", SERVER[0]));
+    server.send(&format!("serve mptcp {}:0", SERVER[0]));
     let listens: SocketAddr = server.answer().parse().unwrap();
-    client.tell(&format!("connect mptcp {listens}"));
+    client.send(&format!("connect mptcp {listens}"));
     let answer = client.answer();
     assert!(answer.starts_with("0 "), "the MPTCP connect failed: {answer}");
     assert_eq!(server.answer(), "accepted");
     // The kernel opens more subflows once data has been acknowledged in both directions.
     for (one, other) in [(0, 1), (1, 0), (0, 1)] {
         let both = [&mut client, &mut server];
-        both[one].tell("say");
-        both[other].tell("hear");
+        both[one].send("say");
+        both[other].send("hear");
         assert_eq!(both[other].answer(), "heard 1");
     }
     let source = subflow(&client, listens);
@@ -215,10 +215,10 @@ fn a_connect_of_a_process_whose_leader_has_ended_is_not_the_kernel_s() {
     let agent = Agent::start(&["--event", "exec,connect"]);
     let mut child = Plan::of(images.path("subject").to_str().unwrap()).spawn();
     child.ready();
-    child.tell("leader-leaves");
+    child.send("leader-leaves");
     until("a leader that has ended", || (Stat::read(child.pid)?.state == 'Z').then_some(()));
     assert!(fs::read(procfs::file(child.pid, "maps")).map_or(true, |maps| maps.is_empty()));
-    child.tell(&format!("connect tcp {}", listener.local_addr().unwrap()));
+    child.send(&format!("connect tcp {}", listener.local_addr().unwrap()));
     assert!(child.answer().starts_with("0 "));
     let events =
         ["connect", "connect-result"].map(|action| agent.wait_for_all(child.pid, action, 1).remove(0));

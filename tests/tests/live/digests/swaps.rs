@@ -4,7 +4,7 @@ use std::{fs::File, io::Read, thread, time::Duration};
 
 use collector_tests::{
     agent::Agent,
-    digests::{Held, Told, end},
+    digests::{Held, Reported, end},
     events::Event,
     live::{live_test, scaled},
     truth::files,
@@ -46,16 +46,16 @@ fn a_file_that_is_swapped_a_thousand_times_never_has_a_wrong_digest() {
     let mut with_digest = 0;
     for (step, pid, number, bytes) in &ran {
         let exec = agent.wait_for(*pid, "the exec", |event| is_step(event, *number));
-        let told = Told::in_the_end(&agent, exec);
-        match &told.hash {
+        let reported = Reported::in_the_end(&agent, exec);
+        match &reported.hash {
             Some(hash) => {
-                assert_eq!(hash, &files::hashes(bytes), "{step:?}, step {number}: {}", told.exec.text);
+                assert_eq!(hash, &files::hashes(bytes), "{step:?}, step {number}: {}", reported.exec.text);
                 with_digest += 1;
             }
             None => assert!(
-                matches!(told.missing.as_deref(), Some("exited" | "unstable")),
+                matches!(reported.missing.as_deref(), Some("exited" | "unstable")),
                 "{step:?}, step {number}: {}",
-                told.exec.text
+                reported.exec.text
             ),
         }
     }
@@ -104,10 +104,10 @@ fn a_file_that_is_written_to_in_the_tick_of_its_exec_never_has_the_digest_of_wha
     drop(held);
     for (pid, number) in ran {
         let exec = agent.wait_for(pid, "the exec", |event| is_step(event, number));
-        let told = Told::in_the_end(&agent, exec);
+        let reported = Reported::in_the_end(&agent, exec);
         let is_true =
-            told.hash.as_ref().is_none_or(|hash| *hash == files::hashes(&swap::bytes(number, false)));
-        assert!(is_true, "file {number} of {FILES}: {}", told.exec.text);
+            reported.hash.as_ref().is_none_or(|hash| *hash == files::hashes(&swap::bytes(number, false)));
+        assert!(is_true, "file {number} of {FILES}: {}", reported.exec.text);
     }
     end(agent);
 }

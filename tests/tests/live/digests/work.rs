@@ -11,7 +11,7 @@ use std::{
 
 use collector_tests::{
     agent::{Agent, Run},
-    digests::{SETTLED, Told, end, run, write_settled},
+    digests::{Reported, SETTLED, end, run, write_settled},
     live::live_test,
     stream_rules,
     workload::{images::Images, tiny},
@@ -87,7 +87,7 @@ fn a_file_of_100_mb_that_is_run_2000_times_is_read_once() {
     let pids: Vec<u32> = (0..2000).map(|_| run(&[name, "0"])).collect();
     let expected = by_coreutils(&path);
     for pid in pids {
-        assert_eq!(Told::of(&agent, pid, name).hash.as_ref(), Some(&expected));
+        assert_eq!(Reported::of(&agent, pid, name).hash.as_ref(), Some(&expected));
     }
     let read = read_by(agent.pid()) - before;
     let run = agent.stop().expect_success();
@@ -118,9 +118,9 @@ fn a_file_of_1_gb_delays_no_event_for_longer_than_the_wait() {
         }
     });
     assert!(others.len() > 10, "the file was read while {} others ran", others.len());
-    let told = Told::of(&agent, pid, path.to_str().unwrap());
-    assert_eq!(told.exec.missing("process.hash"), Some("pending"));
-    assert_eq!(told.hash, Some(by_coreutils(&path)));
+    let reported = Reported::of(&agent, pid, path.to_str().unwrap());
+    assert_eq!(reported.exec.missing("process.hash"), Some("pending"));
+    assert_eq!(reported.hash, Some(by_coreutils(&path)));
     let lags = others.iter().flat_map(|&pid| {
         let exit = agent.wait_for(pid, "the exit", |event| event.action() == "exit");
         let exec = agent.wait_for(pid, "the exec", |event| event.action() == "exec");
@@ -142,7 +142,7 @@ fn a_file_over_the_limit_is_too_large_and_is_not_read() {
     let agent = Agent::start(&["--event", "exec"]);
     let before = read_by(agent.pid());
     let pid = run(&[path.to_str().unwrap(), "0"]);
-    Told::of(&agent, pid, path.to_str().unwrap()).expect_none("600 MiB", "too_large");
+    Reported::of(&agent, pid, path.to_str().unwrap()).expect_none("600 MiB", "too_large");
     assert!(read_by(agent.pid()) - before < SIZE);
     end(agent);
 }

@@ -12,7 +12,7 @@ use collector_tests::{
     wait::until,
 };
 
-use super::machine::{ALL, Machine, NONE, counter, lines, live, stop, told_as_lost};
+use super::machine::{ALL, Machine, NONE, counter, lines, live, reported_as_lost, stop};
 
 /// Runs it, with nothing to read, to its end.
 fn run_once(path: &str) -> u32 {
@@ -30,16 +30,16 @@ fn a_burst_over_the_limit_is_reported_up_to_the_limit_and_the_rest_is_counted_ex
     // The limit is each image's own.
     let quiet: Vec<u32> = (0..7).map(|_| run_once(&machine.path("quiet"))).collect();
     let run = stop(agent);
-    for (pids, told) in [(&pids, 5), (&quiet, 5)] {
+    for (pids, reported) in [(&pids, 5), (&quiet, 5)] {
         for (number, pid) in pids.iter().enumerate() {
-            let expected = usize::from(number < told);
+            let expected = usize::from(number < reported);
             assert_eq!(lines(&run, *pid), [expected, expected, 0, 0], "process {number}");
         }
     }
     for action in ["exec", "exit"] {
         assert_eq!(counter(&run, &format!("{action}.limited")), 35 + 2, "{action}");
         assert_eq!(counter(&run, &format!("{action}.written")), 5 + 5, "{action}");
-        assert_eq!(told_as_lost(&run, action, "filtered"), 35 + 2, "{action}");
+        assert_eq!(reported_as_lost(&run, action, "filtered"), 35 + 2, "{action}");
     }
 }
 
@@ -48,8 +48,8 @@ fn each_execution_of_an_image_that_two_parents_run_at_once_is_reported_or_counte
     let machine = Machine::new();
     let only = format!("image={}", machine.images.directory().display());
     let made: u64 = 2 * u64::from(scaled(300));
-    let told = made / 12;
-    let limit = format!("1/h:{told}");
+    let reported = made / 12;
+    let limit = format!("1/h:{reported}");
     let agent = Agent::start(&["--event", "exec,exit", "--exec-limit", &limit, "--only", &only]);
     let path = machine.path("noisy");
     thread::scope(|scope| {
@@ -72,9 +72,9 @@ fn each_execution_of_an_image_that_two_parents_run_at_once_is_reported_or_counte
             (made.saturating_sub(missed)..=made).contains(&(written + limited)),
             "{action}: {missed} missed"
         );
-        assert_eq!(told_as_lost(&run, action, "filtered"), limited, "{action}");
+        assert_eq!(reported_as_lost(&run, action, "filtered"), limited, "{action}");
         // Two at the same moment may count as one.
-        assert!((told..=2 * told).contains(&written), "{action}: {written}");
+        assert!((reported..=2 * reported).contains(&written), "{action}: {written}");
     }
 }
 
@@ -92,12 +92,12 @@ fn a_process_over_the_limit_has_no_connect_either_and_a_later_one_is_reported_ag
     });
     let run = stop(agent);
     assert_eq!((lines(&run, pids[0]), lines(&run, later)), (ALL, ALL));
-    let told = pids.iter().filter(|pid| lines(&run, **pid) == ALL).count();
+    let reported = pids.iter().filter(|pid| lines(&run, **pid) == ALL).count();
     let left_out = pids.iter().filter(|pid| lines(&run, **pid) == NONE).count();
-    assert_eq!(told + left_out, pids.len());
+    assert_eq!(reported + left_out, pids.len());
     let left_out = u64::try_from(left_out).unwrap();
     for action in ["exec", "exit", "connect"] {
         assert_eq!(counter(&run, &format!("{action}.limited")), left_out, "{action}");
-        assert_eq!(told_as_lost(&run, action, "filtered"), left_out, "{action}");
+        assert_eq!(reported_as_lost(&run, action, "filtered"), left_out, "{action}");
     }
 }

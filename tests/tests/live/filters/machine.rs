@@ -76,9 +76,9 @@ pub(crate) fn live(plan: &Plan) -> u32 {
 /// Lets one that runs already connect and end; answers its id.
 pub(crate) fn end(mut child: Child) -> u32 {
     let pid = child.pid;
-    child.tell(REFUSED);
+    child.send(REFUSED);
     child.answer();
-    child.tell("exit 0");
+    child.send("exit 0");
     child.reap();
     pid
 }
@@ -116,7 +116,7 @@ pub(crate) fn counter(run: &Run, path: &str) -> u64 {
 
 /// The sum of the `loss` records of an action with this reason.
 #[track_caller]
-pub(crate) fn told_as_lost(run: &Run, action: &str, reason: &str) -> u64 {
+pub(crate) fn reported_as_lost(run: &Run, action: &str, reason: &str) -> u64 {
     let is_it = |loss: &&Arc<Event>| {
         (loss.text_at("loss.action"), loss.text_at("loss.reason")) == (Some(action), Some(reason))
     };
@@ -124,7 +124,7 @@ pub(crate) fn told_as_lost(run: &Run, action: &str, reason: &str) -> u64 {
 }
 
 /// `agent.filters` of `agent-start`.
-pub(crate) fn told_filters(run: &Run) -> Option<Value> {
+pub(crate) fn reported_filters(run: &Run) -> Option<Value> {
     run.events[0].at("agent.filters").cloned()
 }
 

@@ -9,8 +9,8 @@ use collector_tests::{
 use serde_json::json;
 
 use self::machine::{
-    ALL, Machine, NONE, USER, cgroup_name, config, counter, end, lines, live, spawn_below_maker, stop,
-    told_filters,
+    ALL, Machine, NONE, USER, cgroup_name, config, counter, end, lines, live, reported_filters,
+    spawn_below_maker, stop,
 };
 
 /// The rule in both directions: of the two lives it takes the first away, or leaves it alone.
@@ -22,7 +22,7 @@ fn check(rule: &str, matching: impl Fn() -> u32, other: impl Fn() -> u32) {
         let run = stop(agent);
         assert_eq!((lines(&run, matching), lines(&run, other)), expected, "{flag} {rule}");
         let word = format!("{} {rule}", flag.trim_start_matches('-'));
-        assert_eq!(told_filters(&run), Some(json!([word])));
+        assert_eq!(reported_filters(&run), Some(json!([word])));
         for action in ["exec", "exit", "connect"] {
             assert!(counter(&run, &format!("{action}.filtered")) >= 1, "{flag} {rule}: {action}");
         }
@@ -79,8 +79,8 @@ fn a_fork_is_judged_by_the_image_that_it_runs_and_the_parent_that_it_has() {
         assert_eq!(run.of(maker, "fork").len(), 1, "{rule}");
         assert_eq!(run.of(child, "fork").len(), 0, "{rule}");
         // By its exec the child has another image, and the same parent.
-        let told = usize::from(rule.starts_with("image"));
-        assert_eq!(lines(&run, child), [told, told, 0, 0], "{rule}");
+        let reported = usize::from(rule.starts_with("image"));
+        assert_eq!(lines(&run, child), [reported, reported, 0, 0], "{rule}");
     }
 }
 
@@ -165,7 +165,7 @@ fn a_process_that_becomes_another_user_is_judged_anew_for_its_connects_and_ends_
         let agent = Agent::start(&[flag, &format!("uid={USER}")]);
         let mut child = machine.plan("noisy").spawn();
         child.ready();
-        child.tell(&format!("become {USER}"));
+        child.send(&format!("become {USER}"));
         assert_eq!(child.answer(), "changed");
         let pid = end(child);
         assert_eq!(lines(&stop(agent), pid), expected, "{flag}");
@@ -182,20 +182,20 @@ fn what_ran_before_the_agent_is_judged_by_the_image_and_the_parent_that_it_has()
     quiet.ready();
     let (maker, below) = spawn_below_maker(&machine.plan_below_maker("quiet"));
     let mut other_maker = machine.plan("maker").spawn();
-    other_maker.tell("echo ready");
+    other_maker.send("echo ready");
     other_maker.ready();
     let agent = Agent::start(&["--snapshot", "--exclude", &of_noisy, "--exclude", &of_maker]);
     let (noisy, quiet, maker) = (end(noisy), end(quiet), end(maker));
     // Made only now, by a parent of which neither fork nor exec was seen.
-    other_maker.tell(&format!("sh -c 'echo $$; exec {}'; exit", machine.path("quiet")));
+    other_maker.send(&format!("sh -c 'echo $$; exec {}'; exit", machine.path("quiet")));
     let later = other_maker.answer().parse().unwrap();
     other_maker.ready();
     end(other_maker);
     let run = stop(agent);
-    let told =
+    let reported =
         [noisy, quiet, maker, below, later].map(|pid| (run.of(pid, "snapshot").len(), lines(&run, pid)));
     // The maker itself makes no connect.
-    assert_eq!(told, [(0, NONE), (1, [0, 1, 1, 1]), (1, [0, 1, 0, 0]), (0, NONE), (0, NONE)]);
+    assert_eq!(reported, [(0, NONE), (1, [0, 1, 1, 1]), (1, [0, 1, 0, 0]), (0, NONE), (0, NONE)]);
 }
 
 #[live_test]
@@ -212,7 +212,7 @@ fn without_filters_the_stream_says_nothing_of_them() {
     let pid = live(&machine.plan("noisy"));
     let run = stop(agent);
     assert_eq!(lines(&run, pid), ALL);
-    assert_eq!(told_filters(&run), None);
+    assert_eq!(reported_filters(&run), None);
     let stop = &run.events.last().unwrap().text;
     assert!(!stop.contains("limited"), "{stop}");
 }

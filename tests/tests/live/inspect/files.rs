@@ -23,17 +23,17 @@ fn descriptors_lead_where_ls_shows() {
     leave_open(&kept);
     leave_open(&removed);
     let subject = Subject::sleep();
-    let told = inspect(subject.pid());
+    let reported = inspect(subject.pid());
     let fds = format!("/proc/{}/fd", subject.pid());
-    for found in descriptors(&told) {
+    for found in descriptors(&reported) {
         let said = fs::read_link(Path::new(&fds).join(found["fd"].to_string())).unwrap();
         let mark = if found["deleted"] == true { " (deleted)" } else { "" };
         assert_eq!(said.to_str().unwrap(), format!("{}{mark}", found["target"].as_str().unwrap()));
     }
     let listed = tool("ls", &[&fds]);
-    assert_eq!(listed.lines().count(), descriptors(&told).len());
+    assert_eq!(listed.lines().count(), descriptors(&reported).len());
     let of = |path: &Path| {
-        let found = descriptors(&told).iter().find(|found| found["target"] == path.to_str().unwrap());
+        let found = descriptors(&reported).iter().find(|found| found["target"] == path.to_str().unwrap());
         found.unwrap_or_else(|| panic!("{} is not among the descriptors", path.display()))
     };
     assert_eq!((&of(&path)["deleted"], &of(&gone)["deleted"]), (&false.into(), &true.into()));
@@ -49,11 +49,11 @@ fn a_removed_image_is_reported_by_its_path_with_the_digests_of_what_runs() {
     fs::copy("/bin/sleep", &image).unwrap();
     let subject = Subject::of(Command::new(&image).arg("1000"));
     fs::remove_file(&image).unwrap();
-    let told = inspect(subject.pid());
-    assert_eq!(told["process"]["executable"], image.to_str().unwrap());
-    assert_eq!(told["process"]["exe"]["deleted"], true);
+    let reported = inspect(subject.pid());
+    assert_eq!(reported["process"]["executable"], image.to_str().unwrap());
+    assert_eq!(reported["process"]["exe"]["deleted"], true);
     let sum = tool("sha256sum", &["/bin/sleep"]);
-    assert_eq!(told["process"]["hash"]["sha256"].as_str(), sum.split_whitespace().next());
+    assert_eq!(reported["process"]["hash"]["sha256"].as_str(), sum.split_whitespace().next());
 }
 
 /// Maps a file of each name in a file system of its own, which it then takes out of its tree: the kernel prints `/NAME`.
@@ -83,8 +83,8 @@ fn a_mapped_file_of_any_name_is_reported_by_it() {
     command.args(["--mount", "python3", "-c", MAPS_FILES]).arg(directory.path()).args(names);
     let mut subject = Subject(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
     subject.0.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
-    let told = inspect(subject.pid());
-    let mappings = told["mappings"].as_array().unwrap();
+    let reported = inspect(subject.pid());
+    let mappings = reported["mappings"].as_array().unwrap();
     // Where they were, no file has these names: what ends so has lost it, once.
     for (path, deleted) in
         [("/SYSV1", false), ("/SYSVzzzzzzzz", false), ("/a  b", false), ("/x (deleted)", true)]
@@ -102,8 +102,8 @@ fn a_mapped_file_that_is_named_like_a_removed_one_keeps_its_name() {
     assert!(Command::new("cp").arg("/bin/sleep").arg(&image).status().unwrap().success());
     let subject = Subject::of(Command::new(&image).arg("1000"));
     let mapped = || {
-        let told = inspect(subject.pid());
-        let mappings = told["mappings"].as_array().unwrap().clone();
+        let reported = inspect(subject.pid());
+        let mappings = reported["mappings"].as_array().unwrap().clone();
         let found = mappings.into_iter().find(|mapping| mapping["path"] == image.to_str().unwrap());
         found.unwrap_or_else(|| panic!("{} is not mapped", image.display()))
     };

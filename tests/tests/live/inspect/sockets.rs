@@ -24,11 +24,11 @@ fn sockets_agree_with_ss() {
         leave_open(&descriptor);
     }
     let subject = Subject::sleep();
-    let told = inspect(subject.pid());
+    let reported = inspect(subject.pid());
     let said = tool("ss", &["-tuanpH"]);
     let socket = |descriptor: std::os::fd::BorrowedFd<'_>| {
         let inode = rustix::fs::fstat(descriptor).unwrap().st_ino;
-        let found = descriptors(&told).iter().find(|found| found["inode"] == inode).unwrap();
+        let found = descriptors(&reported).iter().find(|found| found["inode"] == inode).unwrap();
         found["socket"].clone()
     };
     for (descriptor, state) in
@@ -68,10 +68,11 @@ fn a_thousand_sockets_take_one_dump_for_each_family_and_50_ms() {
     sockets.iter().for_each(leave_open);
     let subject = Subject::sleep();
     drop(sockets);
-    let (told, mut took) = inspect_timed(subject.pid());
-    let known = descriptors(&told).iter().filter(|found| found["socket"]["local"]["port"].is_u64()).count();
+    let (reported, mut took) = inspect_timed(subject.pid());
+    let known =
+        descriptors(&reported).iter().filter(|found| found["socket"]["local"]["port"].is_u64()).count();
     assert!(known >= SOCKETS, "{known} sockets have an end");
-    let dumps = told["sockets"]["dumps"].as_array().unwrap();
+    let dumps = reported["sockets"]["dumps"].as_array().unwrap();
     let mut families: Vec<String> =
         dumps.iter().map(|dump| format!("{}{}", dump["family"], dump["protocol"])).collect();
     let asked = families.len();
@@ -133,15 +134,15 @@ fn sockets_of_another_network_namespace_are_reported_correctly() {
     let mut subject = Subject(started.join().unwrap());
     let mut ready = [0; 5];
     subject.0.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
-    let told = inspect(subject.pid());
+    let reported = inspect(subject.pid());
     // Those of other tests, which it has inherited, are of another namespace.
     let listens = |found: &&Value| found["socket"]["local"]["port"] == 4321;
-    let sockets: Vec<&Value> = descriptors(&told).iter().filter(listens).collect();
+    let sockets: Vec<&Value> = descriptors(&reported).iter().filter(listens).collect();
     assert_eq!(sockets.len(), 1, "{sockets:?}");
     let socket = &sockets[0]["socket"];
     assert_eq!((&socket["state"], &socket["local"]["port"]), (&"LISTEN".into(), &4321.into()));
     assert_eq!(socket["local"]["address"], "10.77.1.2");
     assert_eq!(socket["send_queue"], 7);
     let inode = rustix::fs::fstat(&*namespace).unwrap().st_ino;
-    assert_eq!(told["sockets"]["net_namespace"], inode);
+    assert_eq!(reported["sockets"]["net_namespace"], inode);
 }

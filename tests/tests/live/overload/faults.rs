@@ -98,7 +98,7 @@ fn a_full_disk_loses_only_what_is_counted_and_no_line_is_cut() {
     disk.grow(1 << 30);
     agent.check_child_of(&mut Shell::start("/bin/sh"), "/dash");
     let stderr = agent.said();
-    assert!(stderr.contains("No space left"), "the full disk was not told: {stderr}");
+    assert!(stderr.contains("No space left"), "the full disk was not reported: {stderr}");
     let lost = losses::check(&agent.finish());
     eprintln!("lost: {lost:?}");
     assert!(lost.contains_key(&("exec".into(), "queue_full".into())), "nothing was lost: {lost:?}");

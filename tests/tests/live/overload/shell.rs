@@ -41,7 +41,7 @@ impl Shell {
         self.children += 1;
         let mark = format!("child {} of {}", self.children, self.pid);
         // The shell waits for it, so that it makes a child in any case.
-        self.outermost.tell(&format!("/bin/true '{mark}'; echo done"));
+        self.outermost.send(&format!("/bin/true '{mark}'; echo done"));
         assert_eq!(self.outermost.answer(), "done");
         mark
     }
@@ -56,9 +56,9 @@ impl Shell {
 
     /// Waits for the shell that this command begins before anything else is told: the one above would read on.
     fn begin(&mut self, command: &str) {
-        self.outermost.tell(command);
+        self.outermost.send(command);
         assert_eq!(self.outermost.answer(), "begun");
-        self.outermost.tell("echo $$");
+        self.outermost.send("echo $$");
         self.pid = self.outermost.answer().parse().unwrap();
     }
 }

@@ -120,13 +120,13 @@ impl FaultyAgent {
             let mark = shell.make_child();
             let line = shell.line();
             let Some(exec) = self.exec_with(&mark) else { continue };
-            let told = Told::of(&exec);
-            if told.line == line && told.image.ends_with(image) {
+            let reported = Reported::of(&exec);
+            if reported.line == line && reported.image.ends_with(image) {
                 return;
             }
-            last = Some((told, line, exec.text));
+            last = Some((reported, line, exec.text));
         }
-        panic!("no child of {} was told truly; the last: {last:?}; {}", shell.pid, self.said());
+        panic!("no child of {} was reported correctly; the last: {last:?}; {}", shell.pid, self.said());
     }
 
     /// The exec with this argument, if it comes soon.
@@ -175,14 +175,14 @@ impl Drop for FaultyAgent {
 
 /// What an exec says of where its process comes from.
 #[derive(Debug)]
-struct Told {
+struct Reported {
     /// The ids of its ancestors.
     line: Vec<Value>,
     /// The image of its parent.
     image: String,
 }
 
-impl Told {
+impl Reported {
     fn of(exec: &Event) -> Self {
         let ancestors = exec.at("process.ancestors").and_then(Value::as_array).into_iter().flatten();
         let line: Vec<Value> = ancestors.map(|ancestor| ancestor["entity_id"].clone()).collect();

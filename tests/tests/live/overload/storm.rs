@@ -114,9 +114,9 @@ fn a_pid_used_again_hundreds_of_times_has_the_arguments_and_connections_of_each_
     let again = makers[0].born.iter().filter(|born| born.pid == first).count();
     let lives = usize::try_from(lives).unwrap();
     assert_eq!(again, lives, "all lives have pid {first}");
-    let mut told = Lives::new(&makers, open, closed);
-    let findings = stream::read(&agent.stop(), &mut told);
-    assert_eq!(told.connections(), lives * 10);
+    let mut reported = Lives::new(&makers, open, closed);
+    let findings = stream::read(&agent.stop(), &mut reported);
+    assert_eq!(reported.connections(), lives * 10);
     findings.conclude();
 }
 

@@ -24,7 +24,7 @@ type Doubt = Option<u64>;
 #[derive(Clone, Debug)]
 struct Known {
     /// A record told of its begin, or of an image.
-    told: bool,
+    reported: bool,
     /// Its begin was told by no record: /proc tells that to the clock tick.
     cut: bool,
     /// Which image it runs.
@@ -59,7 +59,7 @@ impl Oracle {
     fn of(&mut self, life: LifeId) -> &mut Known {
         let doubt = Some(0);
         let unknown = Known {
-            told: false,
+            reported: false,
             cut: true,
             image: doubt,
             begun: doubt,
@@ -76,7 +76,7 @@ impl Oracle {
     /// The agent has found this process as it started: by a record of its scan, or else in /proc alone.
     pub(crate) fn found(&mut self, life: LifeId, by_scan: bool) {
         let known = self.of(life);
-        (known.told, known.cut, known.image, known.parent) = (true, !by_scan, None, None);
+        (known.reported, known.cut, known.image, known.parent) = (true, !by_scan, None, None);
         known.begun = (!by_scan).then_some(0);
     }
 
@@ -88,20 +88,20 @@ impl Oracle {
         let known = self.of(life);
         match happening.action {
             Action::Fork if lost.is_none() => {
-                (known.told, known.cut, known.begun) = (true, false, None);
+                (known.reported, known.cut, known.begun) = (true, false, None);
                 // Of a forker that no record told of, /proc may tell what it ran after the fork.
                 let forker = forker.unwrap();
-                known.image = if forker.told { forker.image } else { Some(happening.number) };
+                known.image = if forker.reported { forker.image } else { Some(happening.number) };
             }
             Action::Exec => {
-                known.told |= lost.is_none();
+                known.reported |= lost.is_none();
                 (known.image, known.begun) = (lost, lost);
             }
             Action::Exit => self.end(happening, lost),
             _ => {}
         }
         let known = self.of(life);
-        if lost.is_none() && known.told && happening.action != Action::ConnectResult {
+        if lost.is_none() && known.reported && happening.action != Action::ConnectResult {
             known.parent = None;
         }
     }
@@ -127,7 +127,7 @@ impl Oracle {
         for id in world.running() {
             let census = self.census;
             let known = self.of(id);
-            if !known.told {
+            if !known.reported {
                 // Nobody has told of it yet, so there is nothing to put right.
                 continue;
             }
@@ -144,17 +144,17 @@ impl Oracle {
             let census = self.census;
             let known = self.of(id);
             known.relearn_image(census);
-            (known.told, known.parent) = (true, None);
+            (known.reported, known.parent) = (true, None);
         }
     }
 
     /// Holds the event of a record against what happened.
     pub(crate) fn check(&self, happening: &Happening, event: Option<&Event>, world: &World) {
         let Some(event) = event else {
-            assert!(happening.again, "{happening:?} is not told");
+            assert!(happening.again, "{happening:?} is not reported");
             return;
         };
-        assert!(!happening.again, "an exit is told twice");
+        assert!(!happening.again, "an exit is reported twice");
         assert_eq!(event.action(), happening.action);
         let check = Check { oracle: self, world, capture: &event.capture, happening };
         check.process(event.process.as_ref().unwrap());
@@ -202,53 +202,62 @@ impl Check<'_> {
         self.args(me, process);
         match (&self.happening.line[..], &process.parent) {
             ([_], None) => assert!(process.ancestors.is_none()),
-            ([_, parent, ..], Some(told)) => {
-                self.parent(parent, told);
+            ([_, parent, ..], Some(reported)) => {
+                self.parent(parent, reported);
                 self.ancestors(process.ancestors.as_ref().map_or(&[], |line| line.as_slice()));
             }
-            (line, told) => panic!("the parent of {line:?} is told as {told:?}"),
+            (line, reported) => panic!("the parent of {line:?} is reported as {reported:?}"),
         }
     }
 
-    fn start(&self, of: &Moment, told: Option<Timestamp>) {
+    fn start(&self, of: &Moment, reported: Option<Timestamp>) {
         let start_ns = self.life(of).start_ns();
-        let told = told.unwrap();
-        let is_cut = self.known(of).cut && told == wall(start_ns - start_ns % TICK_NS);
-        assert!(told == wall(start_ns) || is_cut, "{of:?} began at {told:?}");
+        let reported = reported.unwrap();
+        let is_cut = self.known(of).cut && reported == wall(start_ns - start_ns % TICK_NS);
+        assert!(reported == wall(start_ns) || is_cut, "{of:?} began at {reported:?}");
     }
 
     /// It is the life's own, or nothing told of the life and the reason stands there.
-    fn entity(&self, field: &str, of: &Moment, told: Option<String>) {
+    fn entity(&self, field: &str, of: &Moment, reported: Option<String>) {
         let (life, known) = (self.life(of), self.known(of));
-        if let Some(told) = told {
-            assert_eq!(told, life.entity_id, "{field} of {of:?}");
+        if let Some(reported) = reported {
+            assert_eq!(reported, life.entity_id, "{field} of {of:?}");
             return;
         }
         let forgotten = known.ended_ns.is_some_and(|ended_ns| self.world.now_ns - ended_ns >= GRACE_NS);
         let gone = life.state != State::Running;
-        assert!(!known.told || (self.is_late() && (forgotten || gone)), "{field} of {of:?} is absent");
-        self.is_missing(field, "nothing told of the process");
+        assert!(!known.reported || (self.is_late() && (forgotten || gone)), "{field} of {of:?} is absent");
+        self.is_missing(field, "no record of the process");
     }
 
-    fn exec_id(&self, field: &str, of: &Moment, told: Option<ExecId>) {
-        self.entity(field, of, told.map(|id| id.entity_id.to_string()));
-        if let (Some(told), None) = (told, self.known(of).begun)
+    fn exec_id(&self, field: &str, of: &Moment, reported: Option<ExecId>) {
+        self.entity(field, of, reported.map(|id| id.entity_id.to_string()));
+        if let (Some(reported), None) = (reported, self.known(of).begun)
             && !self.is_late()
         {
-            assert_eq!(told.begun_ns, of.begun_ns, "{field} of {of:?}");
+            assert_eq!(reported.begun_ns, of.begun_ns, "{field} of {of:?}");
         }
     }
 
-    fn executable(&self, field: &str, of: &Moment, told: Option<&str>) {
+    fn executable(&self, field: &str, of: &Moment, reported: Option<&str>) {
         let sure = self.known(of).image.is_none() && !self.is_late();
-        let Some(told) = told else {
+        let Some(reported) = reported else {
             assert!(!sure, "{field} of {of:?} is absent in {:?}", self.happening);
             return self.is_missing(field, "it is not sure");
         };
         if sure {
-            assert_eq!(told, self.world.shown.image(of.image), "{field} of {of:?} in {:?}", self.happening);
+            assert_eq!(
+                reported,
+                self.world.shown.image(of.image),
+                "{field} of {of:?} in {:?}",
+                self.happening
+            );
         }
-        assert!(self.world.may_have_run(of.life, told), "{field} was never {told} in {:?}", self.happening);
+        assert!(
+            self.world.may_have_run(of.life, reported),
+            "{field} was never {reported} in {:?}",
+            self.happening
+        );
     }
 
     /// The arguments are of the image that is told: its path alone.
@@ -258,47 +267,48 @@ impl Check<'_> {
                 assert!(args.iter().eq([&**executable]), "{args:?}, not {executable}");
             }
             // A process may become a zombie between two reads.
-            (_, told) => assert!(self.known(of).image.is_some() || told.is_none() || self.is_late()),
+            (_, reported) => assert!(self.known(of).image.is_some() || reported.is_none() || self.is_late()),
         }
     }
 
-    fn parent(&self, parent: &Moment, told: &Parent) {
+    fn parent(&self, parent: &Moment, reported: &Parent) {
         let life = self.life(parent);
-        assert_eq!(told.pid, Some(life.pid()), "the parent in {:?}", self.happening);
-        self.start(parent, told.start);
-        self.entity("process.parent.entity_id", parent, told.entity_id.map(|id| id.to_string()));
-        self.exec_id("process.parent.exec_id", parent, told.exec_id);
-        self.executable("process.parent.executable", parent, told.executable.as_deref());
+        assert_eq!(reported.pid, Some(life.pid()), "the parent in {:?}", self.happening);
+        self.start(parent, reported.start);
+        self.entity("process.parent.entity_id", parent, reported.entity_id.map(|id| id.to_string()));
+        self.exec_id("process.parent.exec_id", parent, reported.exec_id);
+        self.executable("process.parent.executable", parent, reported.executable.as_deref());
     }
 
     /// Nearest first: the line as it was, where no parent of it is in doubt.
-    fn ancestors<A: Deref<Target = Ancestor>>(&self, told: &[A]) {
+    fn ancestors<A: Deref<Target = Ancestor>>(&self, reported: &[A]) {
         let above = &self.happening.line[1..];
         if self.is_late() || above.iter().any(|ancestor| self.known(ancestor).parent.is_some()) {
-            return self.doubtful_ancestors(told);
+            return self.doubtful_ancestors(reported);
         }
-        let pids: Vec<_> = told.iter().map(|ancestor| ancestor.pid.unwrap()).collect();
+        let pids: Vec<_> = reported.iter().map(|ancestor| ancestor.pid.unwrap()).collect();
         let expected: Vec<_> = above.iter().map(|ancestor| self.life(ancestor).pid()).collect();
         assert_eq!(pids, expected, "the ancestors in {:?}", self.happening);
-        for (place, (ancestor, told)) in above.iter().zip(told).enumerate() {
-            self.start(ancestor, told.start);
-            self.entity("process.ancestors", ancestor, told.entity_id.map(|id| id.to_string()));
+        for (place, (ancestor, reported)) in above.iter().zip(reported).enumerate() {
+            self.start(ancestor, reported.start);
+            self.entity("process.ancestors", ancestor, reported.entity_id.map(|id| id.to_string()));
             let own = format!("process.ancestors[{place}].executable");
-            let field = if told.entity_id.is_none() { "process.ancestors" } else { &own };
-            self.executable(field, ancestor, told.executable.as_deref());
+            let field = if reported.entity_id.is_none() { "process.ancestors" } else { &own };
+            self.executable(field, ancestor, reported.executable.as_deref());
         }
     }
 
     /// Each was above the one before at some time, and the last is pid 1, or the reason why it is not stands there.
-    fn doubtful_ancestors<A: Deref<Target = Ancestor>>(&self, told: &[A]) {
+    fn doubtful_ancestors<A: Deref<Target = Ancestor>>(&self, reported: &[A]) {
         let mut below = self.happening.line[0].life;
-        for told in told {
+        for reported in reported {
             let tick = |start: Timestamp| start.0 / TICK_NS.cast_signed();
-            let is_told = |life: &Life| {
-                Some(life.pid()) == told.pid && told.start.map(tick) == Some(tick(wall(life.start_ns())))
+            let is_reported = |life: &Life| {
+                Some(life.pid()) == reported.pid
+                    && reported.start.map(tick) == Some(tick(wall(life.start_ns())))
             };
-            let above = self.world.lives.iter().position(is_told);
-            let above = above.unwrap_or_else(|| panic!("{:?} never was", **told));
+            let above = self.world.lives.iter().position(is_reported);
+            let above = above.unwrap_or_else(|| panic!("{:?} never was", **reported));
             assert!(self.was_above(below, above), "{above} was never above {below} in {:?}", self.happening);
             below = above;
         }
