@@ -19,7 +19,7 @@ use crate::{events::Event, stderr::Stderr, wait::PATIENCE};
 ///
 /// # Panics
 ///
-/// When there is none.
+/// When neither exists.
 pub fn binary() -> PathBuf {
     if let Some(path) = env::var_os("COLLECTOR_BIN") {
         return path.into();
@@ -34,7 +34,7 @@ pub fn binary() -> PathBuf {
         })
 }
 
-/// `collector` with these arguments, and none of the user's configuration.
+/// `collector` with these arguments, without the user's configuration.
 pub fn command(args: &[&str]) -> Command {
     let mut command = Command::new(binary());
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("COLLECTOR_")) {
@@ -53,7 +53,7 @@ pub struct Agent {
     stderr: Option<Stderr>,
 }
 
-/// What has been read so far.
+/// The records read so far.
 #[derive(Debug, Default)]
 struct Stream {
     records: Mutex<Records>,
@@ -175,7 +175,7 @@ impl Agent {
     ///
     /// # Panics
     ///
-    /// When none comes in time.
+    /// When it does not come in time.
     #[track_caller]
     pub fn wait_for(&self, pid: u32, what: &str, is_it: impl Fn(&Event) -> bool) -> Arc<Event> {
         self.stream.wait(&format!("{what} of {pid}"), |records| {
@@ -188,7 +188,7 @@ impl Agent {
     ///
     /// # Panics
     ///
-    /// When none comes in time.
+    /// When it does not come in time.
     #[track_caller]
     pub fn wait_for_any(&self, what: &str, is_it: impl Fn(&Event) -> bool) -> Arc<Event> {
         self.stream.wait(what, |records| records.all.iter().find(|event| is_it(event)).cloned())
@@ -227,7 +227,7 @@ impl Agent {
         }
     }
 
-    /// Waits for as many records of an action of a process as there must be, and answers with all of them.
+    /// Waits until a process has `count` records of an action, and returns all of them.
     ///
     /// # Panics
     ///
@@ -274,7 +274,7 @@ impl Agent {
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        // Already gone after `finish`; otherwise a test has failed, and the agent must not stay.
+        // It has ended already after `finish`; otherwise a test has failed, and the agent must not stay.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -169,7 +169,7 @@ pub fn image_and_args(findings: &mut Findings, event: &Event, sample: &Sample) {
     strings(findings, event, "process.args", &sample.args);
 }
 
-/// The digests are those of the image, on the record itself or, where it said so, on a later one.
+/// The digests are those of the image: on the record itself or, where that says `pending`, on a later one.
 pub fn digests(findings: &mut Findings, event: &Event, later: Option<&Event>, expected: &Value) {
     let pending = event.missing("process.hash") == Some("pending");
     let reported_by = if pending { later } else { Some(event) };
@@ -185,7 +185,7 @@ pub fn digests(findings: &mut Findings, event: &Event, later: Option<&Event>, ex
 pub fn strings(findings: &mut Findings, event: &Event, path: &str, expected: &[Vec<u8>]) {
     let text: Vec<_> = expected.iter().map(|bytes| String::from_utf8_lossy(bytes)).collect();
     let reported = event.at(path);
-    // Nothing at all and an empty list are told apart only where the stream says that it does not know.
+    // An absent field and an empty list differ only where the stream says that the field is missing.
     let nothing = expected.is_empty() && reported.is_none() && event.missing(path).is_none();
     if !nothing {
         findings.equal(path, &whose(event), reported, Some(&json!(text)));
@@ -265,8 +265,8 @@ pub fn exit(findings: &mut Findings, event: &Event, ended: (Wall, Wall), reaped:
     cpu_times(findings, event, reaped);
 }
 
-/// Of an emulated machine only the sum: its kernels split it by what each tick found, and a part that they once told
-/// does not shrink, so that what wait4 tells depends on who asked before.
+/// On an emulated machine only the sum is compared. Its kernels split it by what each tick found, and never lower a part
+/// that they reported once, so what wait4 reports depends on earlier readers.
 fn cpu_times(findings: &mut Findings, event: &Event, reaped: &Reaped) {
     let reported = |field: &str| event.number_at(&format!("process.usage.{field}")).map(Duration::from_nanos);
     let (user, system) = (reported("user_ns"), reported("system_ns"));

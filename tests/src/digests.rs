@@ -1,4 +1,4 @@
-//! What the stream tells of an image's digests in the end, and an agent that is held still.
+//! The digests that the stream finally has for an image, and an agent that is held still.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc, thread, time::Duration};
 
@@ -16,7 +16,7 @@ use serde_json::Value;
 /// Longer than a tick of the kernel's clock: what was changed before it shows when it is changed again.
 pub const SETTLED: Duration = Duration::from_millis(30);
 
-/// What is told of an image's digests, on its exec or on a later record.
+/// The digests of an image as reported, on its exec or on a later record.
 #[derive(Debug)]
 pub struct Reported {
     /// The exec itself.
@@ -25,7 +25,7 @@ pub struct Reported {
     pub hash: Option<Value>,
     /// `process.hash_source`
     pub source: Option<String>,
-    /// Why there is none.
+    /// Why there is no digest.
     pub missing: Option<String>,
 }
 

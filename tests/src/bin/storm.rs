@@ -106,7 +106,7 @@ fn storm<T>(all: impl Iterator<Item = T>, make: impl Fn(T) -> Born) {
         let Born { number, pid, exe } = make(one);
         let start_ticks = start_of_zombie(pid);
         let mut status = 0;
-        // SAFETY: waitpid(2) asks for room for a status, which is a local.
+        // SAFETY: waitpid(2) requires room for a status, which is a local.
         let reaped = unsafe { libc::waitpid(pid, &raw mut status, 0) };
         assert_eq!(reaped, pid);
         writeln!(report, "process {number} {pid} {start_ticks} {status} {exe}").unwrap();
@@ -118,7 +118,7 @@ fn storm<T>(all: impl Iterator<Item = T>, make: impl Fn(T) -> Born) {
 /// Waits until it has ended, and reads its start while the kernel still remembers it.
 fn start_of_zombie(pid: libc::pid_t) -> u64 {
     let mut info = MaybeUninit::<libc::siginfo_t>::uninit();
-    // SAFETY: waitid(2) asks for room for a siginfo, which is a local.
+    // SAFETY: waitid(2) requires room for a siginfo, which is a local.
     let waited = unsafe {
         libc::waitid(libc::P_PID, pid.unsigned_abs(), info.as_mut_ptr(), libc::WEXITED | libc::WNOWAIT)
     };
@@ -181,7 +181,7 @@ fn open(run: &Run) -> File {
 
 /// The child never comes back: it runs another image, or ends with 254.
 fn fork_and(child: impl FnOnce()) -> libc::pid_t {
-    // SAFETY: fork(2) asks of a program with threads that the child calls only what is safe in a signal handler. Where this
+    // SAFETY: fork(2) requires in a program with threads that the child calls only what is safe in a signal handler. Where this
     // program forks it has one thread that runs, and none that could hold a lock: the other waits for its end.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
@@ -203,7 +203,7 @@ fn become_user() {
 fn exec(directory: i32, path: &std::ffi::CStr, argv: &Strings, envp: &Strings) {
     let flags = if path.is_empty() { libc::AT_EMPTY_PATH } else { 0 };
     let (argv, envp) = (argv.pointers.as_ptr(), envp.pointers.as_ptr());
-    // SAFETY: execveat(2) asks for C strings and for arrays of them that end with a null pointer; they are the caller's.
+    // SAFETY: execveat(2) requires C strings and for arrays of them that end with a null pointer; they are the caller's.
     unsafe { libc::syscall(libc::SYS_execveat, directory, path.as_ptr(), argv, envp, flags) };
 }
 
@@ -212,7 +212,7 @@ fn posix_spawn(path: &str, argv: &Strings, envp: &Strings) -> libc::pid_t {
     let path = CString::new(path).unwrap();
     let (argv, envp) = (argv.pointers.as_ptr().cast(), envp.pointers.as_ptr().cast());
     let mut pid = 0;
-    // SAFETY: posix_spawn(3) asks for C strings and for arrays of them that end with a null pointer; they are the
+    // SAFETY: posix_spawn(3) requires C strings and for arrays of them that end with a null pointer; they are the
     // caller's.
     let error =
         unsafe { libc::posix_spawn(&raw mut pid, path.as_ptr(), ptr::null(), ptr::null(), argv, envp) };
@@ -225,7 +225,7 @@ fn posix_spawn(path: &str, argv: &Strings, envp: &Strings) -> libc::pid_t {
 fn spawn_as(pid: u32, path: &str, argv: &Strings, envp: &Strings) -> libc::pid_t {
     let path = CString::new(path).unwrap();
     thread::sleep(Duration::from_millis(11));
-    // SAFETY: `fork_as` asks of a program with threads that the child calls only what is safe in a signal handler; this one
+    // SAFETY: `fork_as` requires in a program with threads that the child calls only what is safe in a signal handler; this one
     // has none.
     let child = until("a process id that nobody has", || match unsafe { fork_as(pid) } {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
@@ -245,7 +245,7 @@ struct Strings {
     _owned: Vec<CString>,
 }
 
-// SAFETY: `Sync` asks that another thread may read it; the pointers are into strings that it owns and that never change.
+// SAFETY: `Sync` requires that another thread may read it; the pointers are into strings that it owns and that never change.
 unsafe impl Sync for Strings {}
 
 impl Strings {

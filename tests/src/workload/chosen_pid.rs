@@ -29,7 +29,7 @@ pub unsafe fn fork_as(pid: u32) -> io::Result<libc::pid_t> {
         set_tid_size: 1,
         cgroup: 0,
     };
-    // SAFETY: clone3(2) asks for its arguments, which point to one id; both are locals that outlive the call. Without a
+    // SAFETY: clone3(2) requires its arguments, which point to one id; both are locals that outlive the call. Without a
     // stack it is as fork(2), whose rule the caller keeps.
     let child = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<libc::clone_args>()) };
     if child < 0 {

@@ -91,7 +91,7 @@ impl Plan {
         // Never run by this name: the last step before would-be execvp(3) is an execveat(2) of our own.
         let mut command = Command::new("/proc/self/exe");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-        // SAFETY: `pre_exec` asks that the closure does nothing that is unsafe after fork(2) in a program with threads:
+        // SAFETY: `pre_exec` requires that the closure does nothing that is unsafe after fork(2) in a program with threads:
         // it makes system calls only, on memory that was prepared before the fork.
         unsafe { command.pre_exec(move || step.take()) };
         let before = Wall::now();
@@ -141,7 +141,7 @@ impl Step {
             [(parent, child), (from, to), (failed, fails)]
         };
         let before = Wall::now();
-        // SAFETY: `fork_as` asks that the child calls only what is safe in a signal handler: `run_in_child` makes system
+        // SAFETY: `fork_as` requires that the child calls only what is safe in a signal handler: `run_in_child` makes system
         // calls only, on memory that was prepared before the fork.
         if unsafe { fork_as(pid) }? == 0 {
             self.run_in_child(&for_child_input, &for_child_output, &for_child_error);
@@ -197,7 +197,7 @@ impl Step {
             Image::Path(_) => (libc::AT_FDCWD, 0),
             Image::Descriptor(image) => (image.as_raw_fd(), libc::AT_EMPTY_PATH),
         };
-        // SAFETY: execveat(2) asks for C strings and for arrays of them that end with a null pointer; `self` owns them all.
+        // SAFETY: execveat(2) requires C strings and for arrays of them that end with a null pointer; `self` owns them all.
         unsafe {
             libc::syscall(
                 libc::SYS_execveat,
@@ -232,7 +232,7 @@ impl Strings {
     }
 }
 
-/// A child that runs until it is told to end, or is killed.
+/// A child that runs until a command ends it, or it is killed.
 #[derive(Debug)]
 pub struct Child {
     /// Its thread-group id.

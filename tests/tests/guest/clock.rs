@@ -86,7 +86,7 @@ fn check_after_a_step(findings: &mut Findings, agent: &Agent, before: Child) -> 
     check_time(findings, &exit, &ended);
     findings.equal("process.exit_code", "exit", exit.at("process.exit_code"), Some(&json!(3)));
     findings.equal("process.entity_id", "exit", exit.at("process.entity_id"), Some(&json!(entity_id)));
-    // Told in one way for life, by the clock under which it began.
+    // Reported in one way for life, by the clock under which it began.
     for field in ["entity_id", "exec_id", "start", "parent.start"] {
         let path = format!("process.{field}");
         findings.equal(&path, "exit", exit.at(&path), exec.at(&path));

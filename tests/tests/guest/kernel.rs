@@ -1,5 +1,5 @@
-//! What a kernel lacks is told by `collector doctor` and by `agent-start`, in the same words, and it is no more than is
-//! known of that kernel; and what each program costs its verifier. Both are printed as lines of a table, which
+//! `collector doctor` and `agent-start` report what a kernel lacks, in the same words, and no more than is known of that
+//! kernel. And what each program costs the verifier. Both are printed as lines of a table, which
 //! `cargo xtask vm` puts into docs/kernels.md.
 //!
 //! For guests alone: there the kernel's build is known.

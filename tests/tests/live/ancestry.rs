@@ -33,7 +33,7 @@ fn line_of(words: &[&str], least: usize) {
     first.ready();
     let truth = ancestors(pid);
     assert!(truth.len() >= least, "{} ancestors", truth.len());
-    // Not the pid alone: another test may have steered the kernel to one that had a life before, which ended otherwise.
+    // Not the pid alone: it may have had a life before, which ended otherwise.
     let entity_id = procfs::entity_id(pid).unwrap();
     let is_its = |event: &Event, action| {
         event.action() == action && event.text_at("process.entity_id") == Some(&entity_id)
@@ -97,7 +97,7 @@ pub(crate) fn check_line(findings: &mut Findings, event: &Event, truth: &[Ancest
     }
 }
 
-/// A process of which an event comes before the start-up scan has told of it and of its parent.
+/// An event of a process may come before the start-up scan has reported it and its parent.
 #[live_test]
 fn ancestors_are_complete_although_processes_come_and_go_while_the_agent_starts() {
     let images = Images::new(SUBJECT);

@@ -33,7 +33,7 @@ fn leader_leaves(last_words: &str) {
     let exits = run.of_entity(life.entity_id(), "exit");
     findings.require("(one exit)", exits.len() == 1, || exits.len());
     for exit in &exits {
-        // Not before the last thread's end, and with the code that wait4(2) tells.
+        // Not before the last thread's end, and with the code that wait4(2) reports.
         compare::exit(&mut findings, exit, ended, &reaped);
         compare::identity(&mut findings, exit, &life);
     }

@@ -70,7 +70,7 @@ fn in_a_snapshot_kthreads_are_kernel_tasks_and_nothing_else_is() {
     for (pid, stat) in stayed {
         let comm = procfs::comm(*pid).unwrap_or_default();
         let of_pid = reported.get(pid).map_or(&[][..], Vec::as_slice);
-        // A process that has ended does not run; if it is told of at all, then not as a kernel task.
+        // A process that has ended does not run; if it is reported at all, then not as a kernel task.
         let has_ended = stat.state == 'Z' && *pid != headless.pid;
         findings.require(
             "(a process that ran before is in the snapshot once)",

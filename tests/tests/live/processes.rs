@@ -40,7 +40,7 @@ fn a_thousand_processes_of_ten_kinds_are_reported_once_in_order_and_correctly() 
     let cgroup = ContainerCgroup::docker();
     let agent = Agent::start(&["--event", "exec,exit"]);
     let of_each_kind = usize::try_from(scaled(OF_EACH_KIND)).unwrap();
-    // All kinds side by side, so that what belongs to one process and is told of another shows.
+    // All kinds side by side, so that what belongs to one process and is reported of another shows.
     let samples: Vec<(Kind, usize)> =
         (0..of_each_kind).flat_map(|number| Kind::ALL.map(|kind| (kind, number))).collect();
     let mut lived = Vec::new();

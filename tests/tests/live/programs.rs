@@ -9,7 +9,7 @@ use collector_tests::{
     },
 };
 
-/// Does what it is told on its standard input.
+/// Runs the commands that it reads from its standard input.
 pub(crate) const SUBJECT: &str = env!("CARGO_BIN_EXE_subject");
 /// Brings itself into a state that processes are seldom in, then runs the subject.
 pub(crate) const STATE: &str = env!("CARGO_BIN_EXE_state");

@@ -139,7 +139,7 @@ fn an_orphan_is_not_the_child_of_the_next_life_of_its_parent_s_pid() {
     assert_eq!(reap::reap(pid).exit_code, Some(0));
     let mut usurper = spawn_as(pid, &Plan::of(subject));
     usurper.ready();
-    // Its exec is told after that of the usurper.
+    // Its exec is reported after that of the usurper.
     parent.send(&format!("exec {subject} again"));
     parent.ready();
     let truth = ancestors(orphan);

@@ -27,7 +27,7 @@ fn run_true() -> u32 {
     pid
 }
 
-/// Ten processes that have ended when this returns; the agent may not yet have told of any of them.
+/// Ten processes that have ended when this returns; the agent may not have reported any of them yet.
 fn burst() -> Vec<u32> {
     (0..10).map(|_| run_true()).collect()
 }
@@ -67,7 +67,7 @@ fn a_file_gets_the_whole_stream() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("events.jsonl");
     let output = format!("file:{}", path.display());
-    // Standard output too, which tells when the agent has started.
+    // Standard output too, which shows when the agent has started.
     let agent = Agent::start(&["--event", "exec,exit", "--output", "stdout", "--output", &output]);
     let pids = burst();
     let run = agent.stop().expect_success();
@@ -98,7 +98,7 @@ fn start_into(output: impl Into<Stdio>, args: &[&str]) -> Child {
 }
 
 /// Waits for the end, with processes meanwhile, so that there is something to write. An agent that still runs so long
-/// after its start is asked to end, once: a second time might be meant to hurry it.
+/// after its start gets SIGTERM, once: a second one might be meant to hurry it.
 fn end_of(mut child: Child, mut grace: Option<Duration>) -> (Option<i32>, String) {
     let mut begin = None;
     let ended = until("the end of the agent", || {

@@ -24,7 +24,7 @@ fn peer(number: u32) -> SocketAddr {
     (Ipv4Addr::from(0x7f10_0000 + number), 9).into()
 }
 
-/// In portions that the agent writes out in between: this is no test of how fast it is.
+/// In portions that the agent writes out in between: this is not a test of its speed.
 fn send(agent: &FileAgent, socket: &UdpSocket, numbers: std::ops::Range<u32>) {
     for number in numbers {
         if number % 2_000 == 0 {
@@ -36,9 +36,9 @@ fn send(agent: &FileAgent, socket: &UdpSocket, numbers: std::ops::Range<u32>) {
     }
 }
 
-/// What the stream has of one socket, and of all.
+/// The events of one socket, and the counters.
 struct Reported {
-    /// How often each peer was told.
+    /// How often each peer was reported.
     peers: HashMap<String, u32>,
     folded: u64,
     lost: u64,
@@ -106,7 +106,7 @@ fn each_of_more_peers_than_are_remembered_is_reported_and_the_oldest_again() {
     let reported = of_a_socket(&mut findings, |agent, socket| {
         send(agent, socket, 0..MANY);
         send(agent, socket, 0..FEW);
-        // The last of them are remembered still, and not told again.
+        // The agent still remembers the last of them and does not report them again.
         send(agent, socket, MANY - 100..MANY);
     });
     let times = |number: u32| reported.peers.get(&peer(number).ip().to_string()).copied().unwrap_or(0);

@@ -40,7 +40,7 @@ fn refused(ran: &Ran, code: i32, words: &[&str]) {
     }
 }
 
-/// Root with a live kernel would start the agent; as another user it must stop at what is asked of it before that.
+/// Root with a live kernel would start the agent; as another user it must stop at its arguments before that.
 fn run_unprivileged(args: &[&str]) -> Ran {
     let directory = tempfile::tempdir().unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();

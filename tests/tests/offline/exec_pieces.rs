@@ -151,7 +151,7 @@ fn an_image_whose_end_is_in_the_record_is_completed() {
     assert_eq!(process(&event).name.as_deref(), Some(name));
 }
 
-/// Whether an exec is told as that of a helper whose parent has these flags.
+/// Whether the exec of a child of a process with these flags is reported as that of a helper.
 fn is_helper(parent: &Made, parent_flags: u32) -> Event {
     let mut made = Made::new(PID, START_NS).below(parent);
     made.task.parent_flags = parent_flags;

@@ -20,7 +20,7 @@ fn marked(mut record: Vec<u8>, fate: Fate) -> Vec<u8> {
     record
 }
 
-/// A parent of which all records are marked, and a child of it of which none is.
+/// A parent whose records are all marked, and a child of it whose records are not.
 fn events(fate: Fate) -> Vec<Event> {
     let parent = Made::new(PARENT, 2_000_000_000);
     let mut child = Made::new(CHILD, 3_000_000_000);
@@ -52,7 +52,7 @@ fn check_child(events: &[Event]) {
     assert_eq!((parent.pid, parent.executable.as_deref()), (Some(PARENT), Some("/bin/parent")));
     let args: Vec<&str> = parent.args.as_ref().unwrap().iter().collect();
     assert_eq!(args, ["name", "an argument"]);
-    // By then the parent has ended, and its end was learnt although it was not told.
+    // By then the parent has ended, and the table has its end although it was not reported.
     let exit = only(events, Action::Exit).process.as_ref().unwrap();
     assert_eq!(exit.pid, Some(CHILD));
     assert_eq!(counters(events, Action::Exit).filtered, 1);

@@ -1,5 +1,5 @@
 //! Any interleaving of forks, execs, exits and connects over a few pids, read early or late, with and without losses: what
-//! is told is what happened.
+//! is reported is what happened.
 
 use collector::event::Event;
 use collector_common::Kind;
@@ -12,7 +12,7 @@ use crate::lives::{
     world::{Step, World},
 };
 
-/// A world and the agent that is told of it.
+/// A world and the agent that reads its records.
 struct Run {
     world: World,
     agent: Agent,
@@ -20,7 +20,7 @@ struct Run {
 }
 
 impl Run {
-    /// The agent starts while pid 1 and `scanned.len()` processes below it run. The scan tells those for which there is a
+    /// The agent starts while pid 1 and `scanned.len()` processes below it run. The scan reports those for which there is a
     /// `true`, and the agent finds the others.
     fn new(scanned: &[bool]) -> Self {
         let world = World::new(u32::try_from(scanned.len()).unwrap());
@@ -87,14 +87,14 @@ impl Run {
 
     /// All is read, and what was lost is learnt anew: from now on nothing is in doubt.
     fn settle(&mut self) {
-        // One census may be under way that began before the last loss.
+        // One snapshot may be under way that began before the last loss.
         for step in [Step::Reconcile, Step::Notice, Step::Reconcile] {
             self.take(&step);
         }
         self.oracle.all_is_known(&self.world);
     }
 
-    /// Each process that runs connects, forks where a pid is free, and connects again: all of it is told exactly.
+    /// Each process that runs connects, forks where a pid is free, and connects again: all of it is reported exactly.
     fn probe(&mut self) {
         let running = self.world.running();
         for _ in 0..2 {

@@ -39,7 +39,7 @@ enum Fault {
     Endless,
     /// It leads to itself: `ELOOP`.
     Loop,
-    /// It is that of another process.
+    /// It belongs to another process.
     Foreign,
 }
 
@@ -239,7 +239,7 @@ fn files_that_may_not_be_read_are_denied() {
     }
 }
 
-/// The connect of a process that no record told, with its /proc as it is and after a fault of one file.
+/// The connect of a process without any record, with its /proc as it is and after a fault of one file.
 fn connect_of_a_stranger(file: &str, fault: Fault) -> [Event; 2] {
     let proc = proc();
     let recording = Recording::new().with(&Made::new(PID, START_NS).named("app").connect(3_000_000_000, 7));

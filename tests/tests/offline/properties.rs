@@ -171,13 +171,13 @@ fn garbage(kind: Kind, body: &[u8]) -> Vec<u8> {
 /// What may happen to the table.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// A process is told, with its parent.
+    /// A process is inserted, with its parent.
     Insert { tgid: u32, parent: u32 },
     /// A process ends; another one takes over its children.
     End { tgid: u32, reaper: u32 },
     /// Time goes by, in units of half the grace time.
     Wait(u64),
-    /// Somebody asks for a parent.
+    /// A parent is looked up.
     Ask(u32),
 }
 
@@ -215,7 +215,7 @@ impl Model {
         self.lives.get(&tgid).is_some_and(|life| life.end.is_some())
     }
 
-    /// Whether the kernel could tell this: a parent or a reaper runs at that moment, and no process is told after its end.
+    /// Whether the kernel could report this: a parent or a reaper runs at that time, and no process is inserted after its end.
     fn allows(&self, step: Step) -> bool {
         match step {
             Step::Insert { tgid, parent } => !self.has_ended(tgid) && !self.has_ended(parent),
@@ -347,7 +347,7 @@ proptest! {
     fn what_the_table_forgets_changes_no_parent(steps in vec(step(), 0..40)) {
         let mut both = Both::new();
         for (value, step) in steps.into_iter().enumerate() {
-            // Records in the kernel's order: a parent is told before its children, a reaper before it takes over.
+            // Records in the kernel's order: a parent comes before its children, a reaper before it takes over.
             let known = |tgid| both.model.lives.contains_key(&tgid);
             let in_order = match step {
                 Step::Insert { parent: other, .. } | Step::End { reaper: other, .. } => known(other),

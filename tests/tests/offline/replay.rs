@@ -147,7 +147,7 @@ fn check_broken(broken: &[u8], action: Option<Action>) {
     check_counters(&events);
 }
 
-/// Why a file is no recording.
+/// Why a file was rejected as a recording.
 #[track_caller]
 fn refusal(bytes: &[u8]) -> String {
     let directory = tempfile::tempdir().unwrap();

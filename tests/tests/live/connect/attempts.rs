@@ -63,7 +63,7 @@ pub(crate) struct Ends {
     receiving: [UdpSocket; 2],
 }
 
-/// What the subject is asked for.
+/// What the subject is to do.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     kind: Kind,
@@ -139,7 +139,7 @@ impl Request {
     }
 }
 
-/// What the subject did, as it told.
+/// What the subject did, as it reported.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
     request: Request,
@@ -176,7 +176,7 @@ impl Attempt {
         }
     }
 
-    /// The local end that the stream must tell: of TCP always, of UDP where it was bound before.
+    /// The local end that the stream must have: of TCP always, of UDP where it was bound before.
     fn source(&self) -> Option<SocketAddr> {
         let known = if self.request.kind.is_tcp() && !self.request.is_refused() {
             Some(self.local)
@@ -219,7 +219,7 @@ fn on_the_wire(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// All connects of one process: as many as it made, each with its result, and in the order in which it made them.
+/// All connects of one process: each that it made, with its result, in the order in which it made them.
 pub(crate) fn check(findings: &mut Findings, run: &Run, made: &Made) {
     let in_life = |event: &&std::sync::Arc<Event>| {
         event.timestamp().is_some_and(|at| at.is_between(made.life.exec_after, made.ended, CLOCK_TOLERANCE))

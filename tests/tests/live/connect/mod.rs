@@ -207,7 +207,7 @@ fn first_subflow(events: &[Arc<Event>], destination: SocketAddr) -> bool {
         && one.text_at("process.name") == Some("subject"))
 }
 
-/// Row 10: /proc shows such a process as a zombie with empty maps, and it is none.
+/// Row 10: /proc shows such a process as a zombie with empty maps, although it runs.
 #[live_test]
 fn a_connect_of_a_process_whose_leader_has_ended_is_not_the_kernel_s() {
     let images = Images::new(SUBJECT);

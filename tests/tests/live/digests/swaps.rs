@@ -63,7 +63,7 @@ fn a_file_that_is_swapped_a_thousand_times_never_has_a_wrong_digest() {
     end(agent);
 }
 
-/// The exec of a step is told by its second argument: a process id may be used again.
+/// The second argument identifies the exec of a step: a process id may be used again.
 fn is_step(event: &Event, number: usize) -> bool {
     let args = event.at("process.args").and_then(|args| args.as_array());
     args.and_then(|args| args.get(2)) == Some(&json!(number.to_string()))
@@ -84,7 +84,7 @@ fn step(runner: &mut TestRunner) -> (Step, usize) {
     (Step { swap, settles: Duration::from_millis(settles), stays }, place)
 }
 
-/// Two writes in one tick of the kernel's clock leave the same change time, where nobody asks for it between them.
+/// Two writes in one tick of the kernel's clock leave the same change time, unless somebody reads it in between.
 #[live_test]
 fn a_file_that_is_written_to_in_the_tick_of_its_exec_never_has_the_digest_of_what_came_after() {
     const FILES: usize = 200;

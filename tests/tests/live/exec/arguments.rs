@@ -20,7 +20,7 @@ fn many(name: &str) -> Vec<Vec<u8>> {
     (0..3_000).map(|index| format!("{name}{index:0>98}=").into_bytes()).collect()
 }
 
-/// The field is whole, or its full size is told and what is there is the beginning, of at least `least` bytes.
+/// The field is whole, or its full size is reported and the field is the beginning, of at least `least` bytes.
 fn check_beginning(findings: &mut Findings, event: &Event, field: &str, full: &[Vec<u8>], least: usize) {
     let reported = event.at(field).and_then(Value::as_array).cloned().unwrap_or_default();
     let reported: Vec<&str> = reported.iter().map(|entry| entry.as_str().unwrap()).collect();

@@ -53,7 +53,7 @@ fn second_image(verb: &str) {
     let ([one, two], [exit]) = (&execs[..], &exits[..]) else { return findings.conclude() };
     let args = [&*second, "with", "two"].map(|arg| arg.as_bytes().to_vec());
     compare::identity(&mut findings, one, &first);
-    // A machine that is busy is told the digests later.
+    // On a busy machine the digests come later.
     let later = run.of_entity(life.entity_id(), "checksums");
     let later = later.iter().find(|event| event.text_at("process.exec_id") == two.text_at("process.exec_id"));
     for event in [two, exit] {

@@ -88,7 +88,7 @@ fn check_deep(findings: &mut Findings, event: &Event, exe: Option<&Value>) {
     }
 }
 
-/// A path that is told exactly, of a process that is gone.
+/// A path that is reported exactly, of a process that is gone.
 fn check_exact(len: usize, longest: usize) {
     let (run, events, directory) =
         in_a_deep_directory(tiny_image, |above| lengths(above, len, longest), false);

@@ -52,8 +52,7 @@ impl Machine {
         Plan::of(&self.path(name))
     }
 
-    /// A process of this image as a child of the shell: what is told to the shell reaches it. The shell says its
-    /// id.
+    /// A process of this image as a child of the shell: commands to the shell reach it. The shell prints its id.
     pub(crate) fn plan_below_maker(&self, name: &str) -> Plan {
         let script = "exec 3<&0; \"$1\" <&3 & echo $!; wait";
         let args = [&*self.path("maker"), "-c", script, "sh", &self.path(name)];
@@ -86,7 +85,7 @@ pub(crate) fn end(mut child: Child) -> u32 {
 /// Runs a plan of [`Machine::plan_below_maker`] until the child runs: the shell, and the child's id.
 pub(crate) fn spawn_below_maker(plan: &Plan) -> (Child, u32) {
     let mut maker = plan.spawn();
-    // The shell's line and the child's, whoever is faster.
+    // The shell's line and the child's, in either order.
     let said = [maker.answer(), maker.answer()];
     assert!(said.iter().any(|line| line == "ready"), "{said:?}");
     let child = said.iter().find_map(|line| line.parse().ok()).unwrap();

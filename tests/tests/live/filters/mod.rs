@@ -123,7 +123,7 @@ fn rules_of_one_key_are_alternatives_those_of_two_keys_must_all_match_and_an_exc
     assert_eq!(left_out.map(|pid| lines(&run, pid)), [NONE; 3]);
 }
 
-/// The table has all of a process that is left out: what its children's records tell of it is as without the rule.
+/// The process table has all of an excluded process: as a parent it has the same fields as without the rule.
 #[live_test]
 fn a_child_of_an_excluded_process_has_it_as_its_parent_with_all_fields() {
     let machine = Machine::new();

@@ -41,7 +41,7 @@ impl Subject {
             Err(busy) if busy.kind() == ErrorKind::ExecutableFileBusy => None,
             answer => Some(answer.unwrap()),
         });
-        // Since std waits for the exec, /proc tells of the new image from here on.
+        // Since std waits for the exec, /proc shows the new image from here on.
         Self(child)
     }
 
@@ -61,7 +61,7 @@ fn run(pid: u32, args: &[&str]) -> Output {
     agent::command(&["inspect", &pid.to_string()]).args(args).output().unwrap()
 }
 
-/// What is told of a process that stays.
+/// What is reported of a process that stays.
 #[track_caller]
 fn inspect(pid: u32) -> Value {
     let output = run(pid, &["--format", "json"]);

@@ -91,7 +91,7 @@ fn a_thousand_sockets_take_one_dump_for_each_family_and_50_ms() {
     assert!(took < 50.0, "{took} ms of CPU");
 }
 
-/// Has the kernel permit this process and its children so many open files.
+/// Lets this process and its children have this number of open files.
 fn permit_descriptors(count: u64) {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < count) {

@@ -25,12 +25,12 @@ const MARK: &[u8] = b"\"load-";
 
 const MARK_END: &[u8] = b"-whole\"";
 
-/// What stands in the stream.
+/// What is in the stream.
 #[derive(Default)]
 struct Seen {
     /// Records of each action.
     written: BTreeMap<String, u64>,
-    /// How often each number was told as an exec, and as an exit.
+    /// How often each number was reported as an exec, and as an exit.
     execs: Vec<u32>,
     exits: Vec<u32>,
     last: Vec<u8>,
@@ -126,7 +126,11 @@ fn ten_seconds_of_storm_lose_nothing_and_what_was_seen_is_what_was_written() {
     for (what, reported) in [("exec", &seen.execs), ("exit", &seen.exits)] {
         let once = reported.iter().filter(|&&times| times == 1).count();
         let more = reported.iter().filter(|&&times| times > 1).count();
-        assert_eq!((u64::try_from(once).unwrap(), more), (made, 0), "{what}: reported once, and more than once");
+        assert_eq!(
+            (u64::try_from(once).unwrap(), more),
+            (made, 0),
+            "{what}: reported once, and more than once"
+        );
     }
     seen.check_counters();
 }

@@ -84,7 +84,7 @@ impl<'a> Processes<'a> {
         self.hashes.entry(shown.executable.clone()).or_insert_with(|| files::hashes(&shown.image()))
     }
 
-    /// The digest is right, or it is of an image that is gone, and the reason is told.
+    /// The digest is right, or the image is gone and the reason is reported.
     fn check_digest(&mut self, findings: &mut Findings, place: usize, image: usize, event: &Value) {
         let kind = self.all[place].made.kind;
         let missing = event.pointer("/capture/missing").and_then(|missing| missing.get("process.hash"));

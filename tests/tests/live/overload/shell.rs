@@ -1,4 +1,4 @@
-//! Shells below each other: processes that make a child, run another image or end when they are told to.
+//! Shells below each other: processes that make a child, run another image or end on command.
 
 use collector_tests::{
     truth::process,
@@ -46,7 +46,7 @@ impl Shell {
         mark
     }
 
-    /// The ids of the innermost and of all above it, as /proc tells them.
+    /// The ids of the innermost and of all above it, as /proc has them.
     pub(crate) fn line(&self) -> Vec<Value> {
         let above = process::ancestors(self.pid);
         let above = above.iter().map(|ancestor| ancestor.fields["entity_id"].clone());
@@ -54,7 +54,7 @@ impl Shell {
         [Value::from(own)].into_iter().chain(above).collect()
     }
 
-    /// Waits for the shell that this command begins before anything else is told: the one above would read on.
+    /// Waits for the shell that this command starts before sending anything else, which the shell above would read.
     fn begin(&mut self, command: &str) {
         self.outermost.send(command);
         assert_eq!(self.outermost.answer(), "begun");
@@ -71,7 +71,7 @@ impl Drop for Shell {
     }
 }
 
-/// Ends a process that is no child of this test, and waits until it is gone.
+/// Ends a process that is not a child of this test, and waits until it is gone.
 pub(crate) fn kill_and_wait(pid: u32) {
     kill(pid);
     collector_tests::wait::until("the end of a shell", || {

@@ -109,8 +109,8 @@ impl FaultyAgent {
         fs::read_to_string(&self.stderr).unwrap()
     }
 
-    /// Waits until the exec of a child of the shell is told with its true parent, whose image ends in `image`, and with
-    /// all that are above it. More than one child is made: events are still lost while a queue is full, and what the
+    /// Waits until the exec of a child of the shell is reported with its true parent, whose image ends in `image`, and with
+    /// all ancestors. More than one child is made: events are still lost while a queue is full, and what the
     /// agent missed is looked up once a second.
     #[track_caller]
     pub(crate) fn check_child_of(&self, shell: &mut Shell, image: &str) {

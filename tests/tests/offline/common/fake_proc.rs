@@ -17,7 +17,7 @@ pub(crate) struct FakeProc {
     directory: TempDir,
 }
 
-/// A process as /proc tells it.
+/// A process as /proc shows it.
 #[derive(Clone, Debug)]
 pub(crate) struct Shown<'a> {
     /// Its id.

@@ -11,12 +11,12 @@ use tempfile::TempDir;
 
 use super::{fake_proc::FakeProc, recording::Recording};
 
-/// Every event that can be asked for.
+/// Every event that can be selected.
 pub(crate) fn everything() -> Config {
     Config { events: Action::ALL.iter().copied().collect(), snapshot: true, ..Config::default() }
 }
 
-/// The events of a file, with this directory in the place of /proc.
+/// The events of a file, with this directory instead of /proc.
 #[track_caller]
 pub(crate) fn replay(recording: &Path, proc: &FakeProc, config: Config) -> Vec<Event> {
     let builder = Collector::builder().config(config).proc(proc.path());

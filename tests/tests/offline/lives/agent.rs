@@ -21,7 +21,7 @@ use crate::common::recording::Recording;
 /// How long the table keeps what has ended: some happenings.
 pub(crate) const GRACE_NS: u64 = 60_000_000;
 
-/// What stands between the ring and the queue of events.
+/// The stages between the ring and the queue of events.
 pub(crate) struct Agent {
     enricher: Enricher,
     tally: Tally,
@@ -30,7 +30,7 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
-    /// One that knows no process.
+    /// An agent that has no process in its table.
     pub(crate) fn new(proc: &std::path::Path) -> Self {
         let options = Options {
             table: Limits { entries: 1000, grace_ns: GRACE_NS },
@@ -51,7 +51,7 @@ impl Agent {
         draft.map(|draft| *draft.event)
     }
 
-    /// Looks for the processes that no record of the scan told.
+    /// Looks for the processes that the scan has no record of.
     pub(crate) fn look_for_the_rest(&mut self) {
         self.enricher.missed_by_scan(Instant::now());
     }
@@ -62,7 +62,7 @@ impl Agent {
         self.kernel.lost[kind.index()][Loss::RingFull.index()] += 1;
     }
 
-    /// Reads the kernel side's counters; answers whether a census was begun.
+    /// Reads the kernel side's counters; returns whether a snapshot of /proc was begun.
     pub(crate) fn notice(&mut self, now_ns: u64) -> bool {
         self.tally.kernel(&self.kernel);
         if self.census.is_some() {
@@ -75,7 +75,7 @@ impl Agent {
         true
     }
 
-    /// Takes in the census, where there is one. All that was in the ring has been read.
+    /// Applies the snapshot, if there is one. Everything that was in the ring has been read.
     pub(crate) fn reconcile(&mut self) -> bool {
         let census = self.census.take();
         if let Some(census) = &census {

@@ -1,4 +1,4 @@
-//! What must be told: exactly what happened, where every record that tells it has reached the agent; and after a loss
+//! What must be reported: exactly what happened, where every record of it has reached the agent; and after a loss
 //! nothing that was never so.
 //!
 //! It knows of each life no more than whether the agent may be in doubt about it, and since which happening. It does not
@@ -23,19 +23,19 @@ type Doubt = Option<u64>;
 /// What the agent may be wrong about in one life.
 #[derive(Clone, Debug)]
 struct Known {
-    /// A record told of its begin, or of an image.
+    /// There was a record of its begin, or of an image.
     reported: bool,
-    /// Its begin was told by no record: /proc tells that to the clock tick.
+    /// There was no record of its begin: /proc has it to the clock tick.
     cut: bool,
     /// Which image it runs.
     image: Doubt,
     /// When that was begun.
     begun: Doubt,
-    /// Who its parent is, as an ancestor of others. Its own records tell that anew.
+    /// Its parent, as an ancestor of others. Its own records state it anew.
     parent: Doubt,
     /// The last end of a parent that was lost.
     parent_lost: u64,
-    /// When its end was told.
+    /// When its end was reported.
     ended_ns: Option<u64>,
 }
 
@@ -51,7 +51,7 @@ impl Known {
 #[derive(Debug, Default)]
 pub(crate) struct Oracle {
     known: Vec<Known>,
-    /// The last happening before the census that is under way.
+    /// The last happening before the snapshot that is under way.
     census: u64,
 }
 
@@ -80,7 +80,7 @@ impl Oracle {
         known.begun = (!by_scan).then_some(0);
     }
 
-    /// A record was lost or told. The records come in the order of what happened.
+    /// A record was lost or read. The records come in the order of what happened.
     pub(crate) fn learn(&mut self, happening: &Happening) {
         let life = happening.line[0].life;
         let forker = happening.line.get(1).map(|parent| self.of(parent.life).clone());
@@ -89,7 +89,7 @@ impl Oracle {
         match happening.action {
             Action::Fork if lost.is_none() => {
                 (known.reported, known.cut, known.begun) = (true, false, None);
-                // Of a forker that no record told of, /proc may tell what it ran after the fork.
+                // Of a forker without any record, /proc may have what it ran after the fork.
                 let forker = forker.unwrap();
                 known.image = if forker.reported { forker.image } else { Some(happening.number) };
             }
@@ -117,7 +117,7 @@ impl Oracle {
         }
     }
 
-    /// A census begins, after this happening.
+    /// A snapshot of /proc begins, after this happening.
     pub(crate) fn census_begins(&mut self, number: u64) {
         self.census = number;
     }
@@ -128,17 +128,17 @@ impl Oracle {
             let census = self.census;
             let known = self.of(id);
             if !known.reported {
-                // Nobody has told of it yet, so there is nothing to put right.
+                // There was no record of it yet, so there is nothing to correct.
                 continue;
             }
             known.relearn_image(census);
-            // The census may say again what a record had put right since.
+            // The snapshot may repeat what a record has corrected since.
             known.parent = (known.parent_lost > census).then_some(known.parent_lost);
         }
     }
 
     /// Nothing is in doubt any more of what runs, but when an image was begun whose exec was lost, and what was inherited
-    /// after the last census from a process that no record told of.
+    /// after the last snapshot from a process without any record.
     pub(crate) fn all_is_known(&mut self, world: &World) {
         for id in world.running() {
             let census = self.census;
@@ -217,7 +217,7 @@ impl Check<'_> {
         assert!(reported == wall(start_ns) || is_cut, "{of:?} began at {reported:?}");
     }
 
-    /// It is the life's own, or nothing told of the life and the reason stands there.
+    /// It is the life's own, or there was no record of the life and the reason is there.
     fn entity(&self, field: &str, of: &Moment, reported: Option<String>) {
         let (life, known) = (self.life(of), self.known(of));
         if let Some(reported) = reported {
@@ -260,7 +260,7 @@ impl Check<'_> {
         );
     }
 
-    /// The arguments are of the image that is told: its path alone.
+    /// The arguments belong to the reported image: its path alone.
     fn args(&self, of: &Moment, process: &Process) {
         match (&process.args, &process.executable) {
             (Some(args), Some(executable)) => {
@@ -298,7 +298,7 @@ impl Check<'_> {
         }
     }
 
-    /// Each was above the one before at some time, and the last is pid 1, or the reason why it is not stands there.
+    /// Each was above the one before at some time, and the last is pid 1, or the reason why it is not is there.
     fn doubtful_ancestors<A: Deref<Target = Ancestor>>(&self, reported: &[A]) {
         let mut below = self.happening.line[0].life;
         for reported in reported {
