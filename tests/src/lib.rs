@@ -27,5 +27,6 @@ pub mod live;
 pub mod stderr;
 pub mod stream_rules;
 pub mod truth;
+pub mod unprivileged;
 pub mod wait;
 pub mod workload;

@@ -2,11 +2,10 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
     process::{Command, Output},
 };
 
-use collector_tests::agent;
+use collector_tests::{agent, unprivileged::Unprivileged};
 use serde_json::Value;
 
 /// `collector` with these arguments, to its end.
@@ -42,19 +41,7 @@ fn refused(ran: &Ran, code: i32, words: &[&str]) {
 
 /// Root with a live kernel would start the agent; as another user it must stop at its arguments before that.
 fn run_unprivileged(args: &[&str]) -> Ran {
-    let directory = tempfile::tempdir().unwrap();
-    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let mut command = if rustix::process::geteuid().is_root() {
-        let copy = directory.path().join("collector");
-        fs::copy(agent::binary(), &copy).unwrap();
-        fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(copy);
-        command
-    } else {
-        agent::command(&[])
-    };
-    command.args(args).output().unwrap().into()
+    Unprivileged::new().command(args).output().unwrap().into()
 }
 
 #[test]

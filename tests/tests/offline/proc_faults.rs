@@ -12,7 +12,7 @@ use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use serde_json::{Value, json};
 
 use crate::common::{
-    fake_proc::{FakeProc, Shown},
+    fake_proc::{FakeProc, Shown, StatLine},
     golden::{differences, lines},
     made::{INIT, Made},
     recording::Recording,
@@ -52,7 +52,9 @@ fn damage(path: &Path, fault: Fault) {
         Fault::Endless => symlink("/dev/zero", path).unwrap(),
         Fault::Loop => symlink(path, path).unwrap(),
         Fault::Foreign => {
-            fs::write(path, "100 (x) S 1 1 1 0 -1 0 1 2 3 4 5 6 7 8 20 0 1 0 9 1024 9 0 0\n").unwrap();
+            let other =
+                StatLine { pid: PID, comm: "x", state: 'S', ppid: INIT, flags: 0, start_ns: 90_000_000 };
+            fs::write(path, other.to_string()).unwrap();
         }
     }
 }

@@ -294,6 +294,16 @@ fn a_fork_whose_parent_is_unknown_names_the_parent_and_says_that_more_is_missing
 }
 
 #[test]
+fn an_exit_without_an_exec_has_its_code() {
+    let life = Made::new(100, 2_000_000_000);
+    let (fork, exit) = (life.fork(), life.exit(2_000_000_001, 7 << 8));
+    let recording = Recording::new().with(&Made::init().found()).with(&fork).with(&exit);
+    let events = events_of(&recording, &FakeProc::new());
+    check_counters(&events);
+    assert_eq!(only(&events, Action::Exit).process.as_ref().unwrap().exit_code, Some(7));
+}
+
+#[test]
 fn a_process_beyond_a_full_table_is_reported_whole() {
     let mut config = everything();
     config.processes.entries = 1;

@@ -232,3 +232,22 @@ fn a_secret_is_nowhere_in_the_stream_and_its_redaction_is_reported() {
     findings.equal("process.args[8]", "exec", shown, Some(&json!("db://me:[redacted]@db/")));
     findings.conclude();
 }
+
+/// Linux 5.18 gives an empty one to a program that got none.
+#[live_test]
+fn an_exec_without_arguments_has_those_that_the_kernel_gives_it() {
+    let images = Images::new(SUBJECT);
+    let agent = Agent::start(&["--event", "exec"]);
+    let mut plan = Plan::of(images.path("subject").to_str().unwrap());
+    plan.args.clear();
+    let mut child = plan.spawn();
+    child.ready();
+    let given = procfs::strings(child.pid, "cmdline").unwrap();
+    let exec = agent.wait_for(child.pid, "the exec", |event| event.action() == "exec");
+    drop(child);
+    let run = agent.stop().expect_success();
+    let mut findings = stream_rules::check(&run.events);
+    compare::strings(&mut findings, &exec, "process.args", &given);
+    findings.equal("process.args_count", "exec", exec.at("process.args_count"), Some(&json!(given.len())));
+    findings.conclude();
+}

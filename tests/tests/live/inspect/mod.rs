@@ -6,7 +6,6 @@ mod sockets;
 use std::{
     fs,
     io::ErrorKind,
-    os::unix::fs::PermissionsExt as _,
     process::{Child, Command, Output, Stdio},
     thread,
     time::Instant,
@@ -15,6 +14,7 @@ use std::{
 use collector_tests::{
     agent,
     live::{live_test, needs},
+    unprivileged::Unprivileged,
     wait,
 };
 use serde_json::Value;
@@ -195,18 +195,9 @@ fn a_pid_that_is_not_a_number_is_a_usage_error() {
 #[live_test(without_agent)]
 fn an_unprivileged_user_sees_which_fields_were_denied() {
     needs::root();
-    let directory = tempfile::tempdir().unwrap();
-    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let copy = directory.path().join("collector");
-    fs::copy(agent::binary(), &copy).unwrap();
-    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
+    let unprivileged = Unprivileged::new();
     let subject = Subject::sleep();
-    let output = Command::new("setpriv")
-        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
-        .arg(&copy)
-        .args(["inspect", &subject.pid().to_string()])
-        .output()
-        .unwrap();
+    let output = unprivileged.command(&["inspect", &subject.pid().to_string()]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let reported: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(reported["process"]["comm"], "sleep");
