@@ -2,6 +2,7 @@
 
 mod cli;
 mod output;
+mod progress;
 mod signals;
 
 use std::{
@@ -50,6 +51,7 @@ fn act(command: Command) -> anyhow::Result<ExitCode> {
             let outputs = output::open(&config)?;
             let encodings = output::encodings(&outputs);
             let collector = Collector::builder().config(config).replay_lines(&file, encodings)?;
+            let _shown = collector.progress().and_then(progress::show);
             output::write(collector, outputs, None)
         }
         Command::Schema { of } => print(|out| {

@@ -58,6 +58,7 @@ impl Source<'_> {
 
     fn text(&mut self) -> String {
         match self.field {
+            "schema" => "collector/1.0".to_owned(),
             "@timestamp" | "start" | "end" | "ctime" => Timestamp(self.number().cast_signed()).to_rfc3339(),
             "ip" => self.address().to_string(),
             "entity_id" => self.entity_id(),
