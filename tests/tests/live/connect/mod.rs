@@ -2,6 +2,7 @@
 //! process that made it. And the connection that the kernel opens by itself.
 
 mod attempts;
+mod check;
 
 use std::{
     fs,
@@ -29,7 +30,10 @@ use collector_tests::{
 };
 use serde_json::json;
 
-use self::attempts::{Attempt, Ends, Kind, Made, check, check_count};
+use self::{
+    attempts::{Attempt, Ends, Kind},
+    check::{Made, check, check_count},
+};
 use crate::programs::SUBJECT;
 
 const BATCHES: u32 = 10;
