@@ -2,10 +2,10 @@
 
 use std::{
     collections::HashMap,
-    env, fmt, fs,
+    env, fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, Stdio},
     sync::{Arc, Condvar, Mutex},
     thread::{self, JoinHandle},
     time::Instant,
@@ -13,6 +13,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
+pub use crate::run::Run;
 use crate::{events::Event, stderr::Stderr, wait::PATIENCE};
 
 /// The agent's binary: `COLLECTOR_BIN`, else the release or the debug build of the workspace.
@@ -65,58 +66,6 @@ struct Records {
     all: Vec<Arc<Event>>,
     by_pid: HashMap<u64, Vec<usize>>,
     ended: bool,
-}
-
-/// A run that is over.
-#[derive(Debug)]
-pub struct Run {
-    /// The whole stream, in its order.
-    pub events: Vec<Arc<Event>>,
-    /// How the agent ended.
-    pub status: ExitStatus,
-    /// What it said to people.
-    pub stderr: String,
-}
-
-impl Run {
-    /// The exit code, unless it was killed.
-    pub fn exit_code(&self) -> Option<i32> {
-        self.status.code()
-    }
-
-    /// The records of one action, in their order.
-    pub fn of_action<'a>(&'a self, action: &'a str) -> impl Iterator<Item = &'a Arc<Event>> {
-        self.events.iter().filter(move |event| event.action() == action)
-    }
-
-    /// The records of one action of one process.
-    pub fn of(&self, pid: u32, action: &str) -> Vec<Arc<Event>> {
-        self.of_action(action).filter(|event| event.pid() == Some(pid.into())).cloned().collect()
-    }
-
-    /// The records of one action of the process with this `process.entity_id`, which no other process has.
-    pub fn of_entity(&self, entity_id: &str, action: &str) -> Vec<Arc<Event>> {
-        let is_its = |event: &&Arc<Event>| event.text_at("process.entity_id") == Some(entity_id);
-        self.of_action(action).filter(is_its).cloned().collect()
-    }
-
-    /// An orderly end.
-    ///
-    /// # Panics
-    ///
-    /// When the exit code is not 0.
-    #[must_use = "a run is over only when its stream has been looked at"]
-    #[track_caller]
-    pub fn expect_success(self) -> Self {
-        assert!(self.status.success(), "{self}");
-        self
-    }
-}
-
-impl fmt::Display for Run {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {} records, stderr: {}", self.status, self.events.len(), self.stderr)
-    }
 }
 
 impl Agent {

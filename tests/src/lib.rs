@@ -24,6 +24,7 @@ pub mod file_agent;
 pub mod findings;
 pub mod follower;
 pub mod live;
+pub mod run;
 pub mod stderr;
 pub mod stream_rules;
 pub mod truth;
