@@ -1,10 +1,10 @@
-//! A table of ten thousand processes, asked about one after the other.
+//! A table of ten thousand processes, looked up one after the other.
 
 use collector::process::{Limits, ProcessKey, Table};
 
 const PROCESSES: u32 = 10_000;
 
-/// The table; each process is the child of the one of half its number.
+/// The table; the parent of each process is the one with half its number.
 pub(crate) struct Known(Table<u32>);
 
 impl Known {
@@ -14,7 +14,7 @@ impl Known {
         Self(table)
     }
 
-    /// What is known of a process, and of who is above it. Numbers that follow each other are far apart in the table.
+    /// A process and its ancestors. Consecutive numbers are far apart in the table.
     pub(crate) fn ask(&mut self, number: u32) -> (Option<u32>, Option<ProcessKey>) {
         let key = key(number.wrapping_mul(7919) % PROCESSES + 2);
         (self.0.get(key).map(|entry| entry.process), self.0.parent(key))

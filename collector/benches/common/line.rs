@@ -1,5 +1,5 @@
-//! Recorded bytes to lines, by the agent's own pipeline: decode, table, enrich, queue, encode. Digests are off, and
-//! `/proc` is empty, so that nothing but this is measured.
+//! From recorded bytes to lines, by the agent's own pipeline: decode, table, enrich, queue, encode. Digests are off, and
+//! `/proc` is empty, so that only this path is measured.
 
 use std::{
     collections::BTreeMap,
@@ -35,12 +35,12 @@ use collector_common::Counters;
 
 use super::records;
 
-/// As the agent writes it to a file.
+/// The format of a file.
 pub(crate) const JSON: Encoding = Encoding { format: Format::Json, colour: false };
-/// As the agent writes it to a terminal.
+/// The format of a terminal.
 pub(crate) const COMPACT: Encoding = Encoding { format: Format::Compact, colour: true };
 
-/// A machine that these records might be of.
+/// A machine that these records could come from.
 pub(crate) fn machine() -> Machine {
     Machine {
         host: Host::default(),
@@ -56,7 +56,7 @@ pub(crate) fn machine() -> Machine {
     }
 }
 
-/// An enricher that knows nothing yet and finds nothing in `/proc`.
+/// An enricher with an empty table and an empty `/proc`.
 pub(crate) fn enricher() -> Enricher {
     Enricher::new(machine(), Arc::new(Proc::nowhere()), None, options::enrich(&config()))
 }
@@ -78,14 +78,14 @@ fn config() -> Config {
     config
 }
 
-/// Records that are to be sent through a pipeline.
+/// Records to be sent through a pipeline.
 pub(crate) struct Run {
     pipeline: Pipeline,
     lines: Arc<AtomicUsize>,
 }
 
 impl Run {
-    /// These records, through a pipeline that has seen none.
+    /// Sends these records through a new pipeline.
     pub(crate) fn new(records: Arc<Vec<OwnedRecord>>) -> Self {
         let config = config();
         let proc = Arc::new(Proc::nowhere());
@@ -112,7 +112,7 @@ impl Run {
         Self { pipeline, lines }
     }
 
-    /// To the end; answers with the lines that there were.
+    /// Runs to the end; returns the number of lines.
     pub(crate) fn run(self) -> usize {
         let agent = Agent {
             kind: AgentKind::Collector,
@@ -127,7 +127,7 @@ impl Run {
     }
 }
 
-/// A JSON line of each event, as the agent's own outlet writes it, but handed on to nobody.
+/// Encodes each event as a JSON line, as the agent does, and drops it.
 struct Counted {
     buffer: Vec<u8>,
     lines: Arc<AtomicUsize>,
