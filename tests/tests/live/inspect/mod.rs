@@ -182,7 +182,7 @@ fn a_pid_that_nobody_has_is_a_failure_with_a_clear_message() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(
         (output.status.code(), said.as_str()),
-        (Some(1), "collector: there is no process 4000000000\n")
+        (Some(1), "collector: there is no process 4000000000; it may have ended\n")
     );
 }
 
