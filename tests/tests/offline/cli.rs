@@ -2,10 +2,13 @@
 
 use std::{
     fs,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
+    sync::mpsc,
+    thread,
 };
 
-use collector_tests::{agent, unprivileged::Unprivileged};
+use collector_tests::{agent, unprivileged::Unprivileged, wait::PATIENCE};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// `collector` with these arguments, to its end.
@@ -24,9 +27,23 @@ impl From<Output> for Ran {
 
 #[track_caller]
 fn run(args: &[&str]) -> Ran {
-    let ran: Ran = agent::command(args).output().unwrap().into();
+    let ran: Ran = output_of(agent::command(args)).into();
     assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
     ran
+}
+
+/// Runs a command to its end. One that was to be refused and is accepted would run for ever.
+#[track_caller]
+fn output_of(mut command: Command) -> Output {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = Pid::from_child(&child);
+    let (ended, end) = mpsc::channel();
+    thread::spawn(move || ended.send(child.wait_with_output()));
+    end.recv_timeout(PATIENCE).map(Result::unwrap).unwrap_or_else(|_| {
+        // Not waited for yet, so the pid is still the command's.
+        let _ = kill_process(pid, Signal::KILL);
+        panic!("{command:?} did not end within {PATIENCE:?}")
+    })
 }
 
 /// An error is on stderr, in words that hold all of these, and nothing is on stdout.
@@ -41,7 +58,7 @@ fn refused(ran: &Ran, code: i32, words: &[&str]) {
 
 /// Root with a live kernel would start the agent; as another user it must stop at its arguments before that.
 fn run_unprivileged(args: &[&str]) -> Ran {
-    Unprivileged::new().command(args).output().unwrap().into()
+    output_of(Unprivileged::new().command(args)).into()
 }
 
 #[test]
@@ -91,7 +108,7 @@ fn an_unknown_output_is_refused_with_the_forms_of_outputs() {
 #[test]
 fn a_wrong_rule_and_a_wrong_limit_are_refused_with_what_they_may_be() {
     refused(&run(&["run", "--exclude", "user=root"]), 2, &["user=root", "uid=NUMBER", "cgroup=PATH"]);
-    refused(&run(&["run", "--only", "uid=root"]), 2, &["uid=root", "id -u NAME"]);
+    refused(&run(&["run", "--only", "uid=no-such-user"]), 2, &["no-such-user", "id -u no-such-user"]);
     refused(&run(&["run", "--only", "image=java"]), 2, &["\"java\"", "whole path"]);
     refused(&run(&["run", "--exclude", "comm=a-name-of-16byte"]), 2, &["16 bytes", "1 to 15"]);
     refused(&run(&["run", "--exec-limit", "100"]), 2, &["\"100\"", "COUNT/s", "100/s:200"]);
@@ -101,9 +118,9 @@ fn a_wrong_rule_and_a_wrong_limit_are_refused_with_what_they_may_be() {
 fn a_wrong_rule_in_the_configuration_is_refused_with_line_and_column() {
     refused_configuration(
         "[filter]\nexclude = [\n  \"uid=0\",\n  \"pid=1\",\n]\n",
-        &["line 2", "column 11", "\"pid=1\" is no rule"],
+        &["line 2", "column 11", "\"pid=1\" is not a rule"],
     );
-    refused_configuration("[filter]\nexec_limit = \"0/s\"\n", &["line 2", "0/s", "from 1 up"]);
+    refused_configuration("[filter]\nexec_limit = \"0/s\"\n", &["line 2", "0/s", "each is 1 or more"]);
 }
 
 #[test]
