@@ -1,4 +1,6 @@
-//! The configuration: a TOML file, with defaults for everything. Flags and `COLLECTOR_*` variables go before it.
+//! The configuration: a TOML file, with a default for every key. Flags and `COLLECTOR_*` variables override it.
+
+mod check;
 
 use std::{
     collections::BTreeSet,
@@ -16,12 +18,13 @@ use crate::{
     redact::{self, Mode},
     stream::format::Format,
     stream::output::Destination,
+    units,
 };
 
-/// The example file, in which every key is explained and has its default.
+/// The example file, which explains every key and has its default.
 pub const EXAMPLE: &str = include_str!("../collector.toml");
 
-/// Why a configuration is none.
+/// Why the configuration was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -32,51 +35,50 @@ pub enum ConfigError {
         /// Why not.
         source: io::Error,
     },
-    /// The file is no TOML, or has a key or a value that it may not have.
-    #[error("configuration {} is wrong", .path.display())]
+    /// The file is not TOML, or has an unknown key or a value of the wrong kind.
+    #[error("configuration {}:{line}:{column}", .path.display())]
     Parse {
         /// The file.
         path: PathBuf,
-        /// Where, with line and column, and what.
+        /// The line, from 1 on.
+        line: usize,
+        /// The column, from 1 on.
+        column: usize,
+        /// What is wrong.
         source: Box<toml::de::Error>,
     },
-    /// A record that cannot be asked for: it comes by itself, or with another key.
-    #[error("{:?} in events cannot be asked for; events are fork, exec, exit, connect and connect-result", .action.name())]
-    Event {
-        /// What was asked for.
-        action: Action,
+    /// A value of the file is not allowed.
+    #[error("configuration {}:{line}:{column}", .path.display())]
+    At {
+        /// The file.
+        path: PathBuf,
+        /// The line of the key, from 1 on.
+        line: usize,
+        /// The column of the key, from 1 on.
+        column: usize,
+        /// What is wrong.
+        source: Box<Self>,
     },
-    /// The log's level is none.
-    #[error(
-        "{level:?} is no log level; levels are error, warn, info, debug and trace, or what RUST_LOG may be"
-    )]
-    Log {
-        /// What was given.
-        level: String,
-    },
-    /// A value is out of its bounds.
-    #[error("{key} = {value} in the configuration is out of bounds: {bounds}")]
-    Bounds {
+    /// A value is not allowed.
+    #[error("{key} = {value} is not allowed: {allowed}")]
+    Value {
         /// The key.
         key: &'static str,
         /// Its value.
-        value: u64,
-        /// What it may be.
-        bounds: &'static str,
+        value: String,
+        /// What is allowed, in words.
+        allowed: String,
     },
 }
 
-/// The events that can be asked for.
-const WANTED: [Action; 5] =
-    [Action::Fork, Action::Exec, Action::Exit, Action::Connect, Action::ConnectResult];
-
-/// All of it.
+/// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The events that are wanted.
+    /// The events to write.
+    #[serde(deserialize_with = "check::events")]
     pub events: BTreeSet<Action>,
-    /// Whether there is a record of each process that runs already.
+    /// Whether to write a snapshot event of each process that runs already.
     pub snapshot: bool,
     /// Where the stream goes.
     pub outputs: Vec<Destination>,
@@ -84,9 +86,9 @@ pub struct Config {
     pub format: Option<Format>,
     /// The ring between kernel and agent.
     pub ring: Ring,
-    /// What waits in the agent.
+    /// The queue of events in the agent.
     pub queue: Queue,
-    /// What of the events is told.
+    /// Which of the events to leave out.
     pub filter: Filter,
     /// The process table.
     pub processes: Processes,
@@ -102,7 +104,8 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ring {
-    /// Bytes.
+    /// Its size in bytes, a power of two.
+    #[serde(deserialize_with = "units::size")]
     pub bytes: u32,
     /// The nice value of the threads that read it and write the stream.
     pub nice: i32,
@@ -112,7 +115,7 @@ pub struct Ring {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Queue {
-    /// Events.
+    /// How many events wait at most.
     pub events: usize,
 }
 
@@ -120,11 +123,12 @@ pub struct Queue {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Processes {
-    /// Most processes that are kept.
+    /// How many processes are kept at most.
     pub entries: usize,
-    /// How long an ended one is kept.
+    /// How long an ended process is kept, in milliseconds.
+    #[serde(deserialize_with = "units::millis")]
     pub grace_ms: u64,
-    /// Most ancestors of a record.
+    /// How many ancestors an event has at most.
     pub ancestors: usize,
 }
 
@@ -132,9 +136,9 @@ pub struct Processes {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Redaction {
-    /// Whose values are hidden.
+    /// Which values are hidden.
     pub mode: Mode,
-    /// Names of secrets; a `*` before or behind stands for anything.
+    /// Names of secrets; a `*` at the beginning or the end stands for anything.
     pub names: Vec<String>,
     /// Names of variables that are shown with the mode `allow`.
     pub allow: Vec<String>,
@@ -144,13 +148,15 @@ pub struct Redaction {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Checksums {
-    /// Which; empty switches them off.
+    /// The algorithms; none switches digests off.
     pub algorithms: Algorithms,
-    /// How long an event waits for a new one.
+    /// How long an event waits for a digest, in milliseconds.
+    #[serde(deserialize_with = "units::millis")]
     pub wait_ms: u64,
-    /// Larger files are left out.
+    /// The largest file that is read, in bytes.
+    #[serde(deserialize_with = "units::size")]
     pub max_bytes: u64,
-    /// Files that are remembered.
+    /// How many files the cache holds.
     pub entries: usize,
 }
 
@@ -158,13 +164,13 @@ pub struct Checksums {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
-    /// Of the agent, as `RUST_LOG` has it.
+    /// The level of the agent's log: see [`check_log_level`].
     pub level: String,
-    /// Of the kernel programs.
+    /// The level of the kernel programs' log.
     pub kernel: KernelLog,
 }
 
-/// How much the kernel programs tell of themselves.
+/// A level of the kernel programs' log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "each is the level of its name")]
@@ -257,39 +263,24 @@ impl Log {
 }
 
 impl Config {
-    /// Reads a file.
+    /// Reads a file and checks its values.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text =
             fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let config: Self = toml::from_str(&text)
-            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })?;
-        config.check()?;
+        let config: Self = toml::from_str(&text).map_err(|source| {
+            let (line, column) = check::position(&text, source.span().map_or(0, |span| span.start));
+            ConfigError::Parse { path: path.to_owned(), line, column, source: Box::new(source) }
+        })?;
+        config.check().map_err(|error| at(path, &text, error))?;
         Ok(config)
     }
 
-    /// Refuses values that nothing could be done with.
+    /// Checks that each value is allowed. A configuration that was not read from a file needs it, too.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let ring = u64::from(self.ring.bytes);
-        let bounds = |key, value, bounds| Err(ConfigError::Bounds { key, value, bounds });
-        if !self.ring.bytes.is_power_of_two() || !(65_536..=1 << 30).contains(&ring) {
-            return bounds("ring.bytes", ring, "a power of two from 65536 to 1073741824");
-        }
-        if self.queue.events == 0 {
-            return bounds("queue.events", 0, "1 or more");
-        }
-        if self.processes.entries == 0 {
-            return bounds("processes.entries", 0, "1 or more");
-        }
-        if self.checksums.entries == 0 {
-            return bounds("checksums.entries", 0, "1 or more");
-        }
-        if let Some(&action) = self.events.iter().find(|action| !WANTED.contains(action)) {
-            return Err(ConfigError::Event { action });
-        }
-        Ok(())
+        check::check(self)
     }
 
-    /// The keys, and the sections, in which it differs from another one, but for what a running agent takes over.
+    /// The keys and sections that differ from `other` and that a running agent cannot take over.
     pub(crate) fn differs_in(&self, other: &Self) -> Vec<&'static str> {
         let Self {
             events,
@@ -320,13 +311,13 @@ impl Config {
         rows.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect()
     }
 
-    /// Whether any event of a connection is wanted.
+    /// Whether it asks for any event of a connection.
     #[must_use]
     pub fn wants_connections(&self) -> bool {
         self.events.contains(&Action::Connect) || self.events.contains(&Action::ConnectResult)
     }
 
-    /// The actions that are written: those that are wanted, and what each brings.
+    /// The actions that are written: those in `events`, and those that come with them.
     #[must_use]
     pub fn actions(&self) -> BTreeSet<Action> {
         let mut actions = self.events.clone();
@@ -337,10 +328,23 @@ impl Config {
         if self.snapshot {
             actions.insert(Action::Snapshot);
         }
-        // Each of them may have to be written before its digests are ready.
+        // An event may have to be written before its digests are ready.
         actions.insert(Action::Checksums);
         actions
     }
+}
+
+/// The same error with the place of its key in the file.
+fn at(path: &Path, text: &str, error: ConfigError) -> ConfigError {
+    let ConfigError::Value { key, .. } = &error else { return error };
+    let Some((line, column)) = check::position_of(key, text) else { return error };
+    ConfigError::At { path: path.to_owned(), line, column, source: Box::new(error) }
+}
+
+/// Checks a level of the log: a level, or `TARGET=LEVEL`, or several of these separated by commas. The error says what is
+/// allowed.
+pub fn check_log_level(text: &str) -> Result<(), &'static str> {
+    check::level(text)
 }
 
 #[cfg(test)]
@@ -365,9 +369,19 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_that_is_no_power_of_two_is_refused() {
+    fn a_ring_that_is_not_a_power_of_two_is_refused() {
         let config: Config = toml::from_str("ring.bytes = 100000").unwrap();
-        assert!(matches!(config.check(), Err(ConfigError::Bounds { key: "ring.bytes", .. })));
+        assert!(matches!(config.check(), Err(ConfigError::Value { key: "ring.bytes", .. })));
+    }
+
+    #[test]
+    fn a_value_that_is_not_allowed_is_refused_with_its_place_in_the_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "snapshot = true\n[queue]\n events = 0\n").unwrap();
+        let error = Config::read(file.path()).unwrap_err();
+        assert_eq!(error.to_string(), format!("configuration {}:3:2", file.path().display()));
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.starts_with("queue.events = 0 is not allowed"), "{source}");
     }
 
     #[test]
@@ -386,6 +400,6 @@ mod tests {
     #[test]
     fn records_that_come_by_themselves_cannot_be_asked_for() {
         let config = Config { events: [Action::AgentStop].into(), ..Config::default() };
-        assert!(matches!(config.check(), Err(ConfigError::Event { action: Action::AgentStop })));
+        assert!(matches!(config.check(), Err(ConfigError::Value { key: "events", .. })));
     }
 }

@@ -31,6 +31,7 @@ pub mod source;
 pub mod sys;
 mod syscall;
 pub mod text;
+pub mod units;
 pub mod wake;
 mod word;
 

@@ -2,8 +2,8 @@
 
 use collector_common::{
     COMM_LEN, ConnectRecord, ConnectResultRecord, Credentials, Endpoints, ExecRecord, ExitRecord,
-    FAMILY_IPV4, FileIdentity, Kind, NamespaceIds, PROTOCOL_TCP, Piece, RecordHeader, TaskIdentity, TaskRecord,
-    TaskState, WIRE_VERSION,
+    FAMILY_IPV4, FileIdentity, Kind, NamespaceIds, PROTOCOL_TCP, Piece, RecordHeader, TaskIdentity,
+    TaskRecord, TaskState, WIRE_VERSION,
 };
 use zerocopy::{FromZeros, IntoBytes};
 
