@@ -1,6 +1,6 @@
 //! What the fuzzers share: the checks of an event, whatever made it.
 
-#[path = "../../tests/tests/common/any.rs"]
+#[path = "../../tests/tests/offline/common/any.rs"]
 mod any;
 pub mod tape;
 

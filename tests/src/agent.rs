@@ -94,6 +94,12 @@ impl Run {
         self.of_action(action).filter(|event| event.pid() == Some(pid.into())).cloned().collect()
     }
 
+    /// The records of one action of the process with this `process.entity_id`, which no other process has.
+    pub fn of_entity(&self, entity_id: &str, action: &str) -> Vec<Arc<Event>> {
+        let is_its = |event: &&Arc<Event>| event.text_at("process.entity_id") == Some(entity_id);
+        self.of_action(action).filter(is_its).cloned().collect()
+    }
+
     /// An orderly end.
     ///
     /// # Panics

@@ -1,7 +1,7 @@
 //! The first process of a guest that `cargo xtask vm` boots: mounts what a Linux has, inserts the modules that it was
 //! given, runs the tests one after the other, says how they ended, and turns the machine off.
 //!
-//! Its orders are files in /guest: `modules`, a path a line; `tests`, a path a line with arguments behind tabs; and
+//! Its orders are files in /guest: `modules`, a path a line; `tests`, a name, a path and arguments a line, separated by tabs; and
 //! `environment`, a `NAME=value` a line. What it and the tests say goes to the machine's second terminal; the last line
 //! is `init: exit N`.
 
@@ -127,11 +127,11 @@ fn all_pass() -> bool {
         .filter(|test| {
             let begin = Instant::now();
             let mut words = test.split('\t');
-            let test = words.next().unwrap();
-            println!("init: running {test}");
-            let passed = run(Command::new(test).args(words), &environment);
+            let (name, program) = (words.next().unwrap(), words.next().unwrap());
+            println!("init: running {name}");
+            let passed = run(Command::new(program).args(words), &environment);
             println!(
-                "init: {test}: {} after {:?}",
+                "init: {name}: {} after {:?}",
                 if passed { "passed" } else { "FAILED" },
                 begin.elapsed()
             );

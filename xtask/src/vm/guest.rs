@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_mins(20);
 const MEMORY_MIB: u32 = 2048;
 
 /// On a CPU that leaks, as this old one, the kernel's pages are kept apart from those of processes, and the emulator forgets
-/// where all pages are twice at each system call: `live_filters` took 92 s of CPU, and without it 70.
+/// where all pages are twice at each system call: the tests of filters took 92 s of CPU, and without it 70.
 const QUICK: &str = "mitigations=off";
 
 /// Since 6.12 Debian's kernels let only a tracer write to another's code, which tests do.
@@ -67,7 +67,7 @@ impl Guest<'_> {
     /// No disk, no network card, no host's folder. /dev/kvm may be there and stall, so it is not asked.
     fn qemu(&self, console: &Path, out: &Path) -> Command {
         let mut qemu = self.emulator.command();
-        // An old CPU is emulated faster than the newest: live_filters on two kernels at once took 77 s of 84.
+        // An old CPU is emulated faster than the newest: the tests of filters on two kernels at once took 77 s of 84.
         let (machine, terminal): (&[&str], &str) = match self.arch {
             Arch::X86_64 => (&["-cpu", "Nehalem"], "ttyS0"),
             Arch::Aarch64 => (&["-machine", "virt", "-cpu", "max,pauth-impdef=on"], "ttyAMA0"),

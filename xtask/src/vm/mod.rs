@@ -57,8 +57,8 @@ pub(crate) struct Options {
     /// The machine that is emulated. For another than this one the agent and the tests are cross-built.
     #[arg(long, value_enum, default_value_t = Arch::X86_64)]
     arch: Arch,
-    /// Only these tests, by the names of their files; `*` stands for anything.
-    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "live_*,guest_*")]
+    /// Only these modules of tests/tests/live and tests/tests/guest, as `live::exec`; `*` stands for anything.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "*")]
     test: Vec<String>,
     /// Take what these kernels tell of features and of the verifier's costs for right, and write it into the tree.
     #[arg(long)]
@@ -172,7 +172,11 @@ fn run_one(
         }
         bail!("exit {code} after {took} s; all of it is in {}\n{}", directory.display(), guest::tail(&said));
     }
-    step::say(format_args!("{}: {} test files passed after {took} s", kernel.release, report.tests.len()));
+    step::say(format_args!(
+        "{}: {} modules of tests passed after {took} s",
+        kernel.release,
+        report.tests.len()
+    ));
     Ok(report)
 }
 
@@ -188,7 +192,7 @@ fn dearer(arch: Arch, reports: &[(&Kernel, Report)]) -> Result<Vec<String>> {
 
 fn accept_all(arch: Arch, reports: &[(&Kernel, Report)]) -> Result<()> {
     if let Some((kernel, _)) = reports.iter().find(|(_, report)| report.costs.is_empty()) {
-        bail!("nothing of {kernel} can be accepted without its costs, which the test guest_kernel tells");
+        bail!("nothing of {kernel} can be accepted without its costs, which guest::kernel reports");
     }
     let mut costs = Costs::read()?;
     for (kernel, report) in reports {

@@ -18,12 +18,12 @@ pub(super) struct Report {
     pub(super) features: Vec<(String, String)>,
     /// In the order in which the programs are loaded.
     pub(super) costs: Vec<Cost>,
-    /// Files of tests, and whether all in them passed.
+    /// Modules of tests, and whether all in them passed.
     pub(super) tests: Vec<(String, bool)>,
 }
 
 impl Report {
-    /// Reads the lines `report KIND CELL…`, parted by tabs, of the tests, and `init: PATH: passed after …` of the guest.
+    /// Reads the lines `report KIND CELL…`, separated by tabs, of the tests, and `init: MODULE: passed after …` of the guest.
     pub(super) fn read(said: &str) -> Self {
         let mut report = Self::default();
         for line in said.lines() {
@@ -47,15 +47,14 @@ impl Report {
     }
 }
 
-/// `init: /x/target/debug/deps/live_storm-0123456789abcdef: passed after 3s` as the name of the test and `true`.
+/// `init: live::overload: passed after 3s` as the name of the module and `true`.
 fn test(line: &str) -> Option<(String, bool)> {
-    let (path, ended) = line.strip_prefix("init: ")?.split_once(": ")?;
+    let (name, ended) = line.strip_prefix("init: ")?.split_once(": ")?;
     let passed = match ended.split(' ').next()? {
         "passed" => true,
         "FAILED" => false,
         _ => return None,
     };
-    let (name, _) = path.rsplit('/').next()?.rsplit_once('-')?;
     Some((name.to_owned(), passed))
 }
 
@@ -66,11 +65,11 @@ mod tests {
     #[test]
     fn a_guest_s_lines_are_read_and_the_rest_is_passed_over() {
         let said = "running 2 tests\nreport\tfeature\thook sock_ops\tok\ntest x ... \nreport\tcost\ttcp_connect\t950\t61\n\
-                    init: /t/deps/live_storm-b1: FAILED after 1s\ninit: /t/deps/live_lives-a2: passed after 2s\n\
+                    init: live::overload: FAILED after 1s\ninit: live::exec: passed after 2s\n\
                     init: 1 of 2 passed\ninit: exit 1\n";
         let report = Report::read(said);
         assert_eq!(report.features, [("hook sock_ops".to_owned(), "ok".to_owned())]);
         assert_eq!(report.costs, [Cost { program: "tcp_connect".to_owned(), instructions: 950, states: 61 }]);
-        assert_eq!(report.tests, [("live_lives".to_owned(), true), ("live_storm".to_owned(), false)]);
+        assert_eq!(report.tests, [("live::exec".to_owned(), true), ("live::overload".to_owned(), false)]);
     }
 }

@@ -1,0 +1,127 @@
+//! Processes that live for some ten microseconds, as fast as the machine can make them: each is reported whole, in order, with
+//! no other process's words, and so is each connection of processes that end at once.
+//!
+//! The truth is what the makers of the processes (the program `storm`) did and saw.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    thread,
+    time::Instant,
+};
+
+use collector_tests::{
+    file_agent::FileAgent,
+    live::{live_test, scaled, scaled_to},
+    workload::{
+        spawn::{Child, Plan},
+        storm::{EVEN, furnish},
+    },
+};
+
+use super::{connections::Connections, lives::Lives, maker::Maker, processes::Processes, stream};
+
+const PROCESSES: u32 = 20_000;
+
+const ALL_KINDS_ALIKE: u32 = 8_000;
+
+const CONNECTING: u32 = 2_000;
+
+const LIVES: u32 = 300;
+
+/// Each has every second number.
+const MAKERS: u32 = 2;
+
+/// Lets the makers go, all at once, and waits for their reports.
+fn let_go(makers: Vec<Maker>, what: &str) -> Vec<Maker> {
+    let begin = Instant::now();
+    let makers: Vec<_> = makers.into_iter().map(|maker| thread::spawn(|| maker.run())).collect();
+    let makers: Vec<Maker> = makers.into_iter().map(|maker| maker.join().unwrap()).collect();
+    let processes: usize = makers.iter().map(|maker| maker.born.len()).sum();
+    eprintln!("{what}: {processes} processes in {:?}", begin.elapsed());
+    makers
+}
+
+/// Makes processes of the numbers from `first` on, beside `busy` others that want all CPUs, and compares the stream with
+/// what their makers saw.
+fn storm_of_execs(first: u32, count: u32, busy: usize) {
+    let count = scaled(count);
+    let args = ["sh", "-c", "while :; do :; done"].map(|word| word.as_bytes().to_vec()).to_vec();
+    let plan = Plan { args, ..Plan::of("/bin/sh") };
+    let busy: Vec<Child> = (0..busy).map(|_| plan.spawn()).collect();
+    let directory = super::directory();
+    let home = directory.path().canonicalize().unwrap();
+    furnish(&home);
+    let agent = FileAgent::start(&["--event", "exec,exit"]);
+    let numbers = first..first + MAKERS;
+    let makers = numbers.map(|first| Maker::of_execs(&home, first, MAKERS, count / MAKERS)).collect();
+    let makers = let_go(makers, "execs");
+    drop(busy);
+    agent.catch_up();
+    let mut processes = Processes::new(&makers, &home);
+    let findings = stream::read(&agent.stop(), &mut processes);
+    eprintln!("{}", processes.summary());
+    assert_eq!(processes.len(), usize::try_from(count).unwrap());
+    assert!(findings.compared() > processes.len() * 60, "only {} comparisons", findings.compared());
+    findings.conclude();
+}
+
+#[live_test(alone)]
+fn of_twenty_thousand_processes_that_exit_at_once_each_is_told_whole_in_order_and_truly() {
+    storm_of_execs(0, PROCESSES, 0);
+}
+
+/// 8 KB of records for each. One of eight runs a file that is gone by then, and whose inode is the next one's.
+#[live_test(alone)]
+fn of_a_storm_of_all_kinds_alike_each_is_told_whole_in_order_and_truly() {
+    storm_of_execs(EVEN, ALL_KINDS_ALIKE, 0);
+}
+
+/// Row 22: the agent's thread goes before those that keep all CPUs busy.
+#[live_test(alone)]
+fn of_a_storm_on_a_machine_with_no_cpu_to_spare_each_is_told_too() {
+    storm_of_execs(0, PROCESSES / 4, 8);
+}
+
+#[live_test(alone)]
+fn of_twenty_thousand_short_connects_each_is_ascribed_to_the_process_that_is_gone() {
+    let (open, closed) = ends();
+    let agent = FileAgent::start(&["--event", "exit,connect"]);
+    let connecting = scaled(CONNECTING);
+    let makers = (0..MAKERS)
+        .map(|first| Maker::of_connects(first, MAKERS, connecting / MAKERS, open, closed))
+        .collect();
+    let makers = let_go(makers, "connects");
+    agent.catch_up();
+    let mut connections = Connections::new(&makers, open, closed);
+    let findings = stream::read(&agent.stop(), &mut connections);
+    assert_eq!(connections.len(), usize::try_from(connecting).unwrap() * 10);
+    findings.conclude();
+}
+
+/// Row 7 and 20 of the seed, for processes that are gone before anybody could look who has the pid now.
+#[live_test(alone)]
+fn a_pid_used_again_hundreds_of_times_has_each_life_s_own_words_and_connections() {
+    let (open, closed) = ends();
+    let agent = FileAgent::start(&["--event", "exec,exit,connect"]);
+    let lives = scaled_to(LIVES, 60);
+    let makers = let_go(vec![Maker::of_lives(lives, open, closed)], "lives");
+    agent.catch_up();
+    let first = makers[0].born[0].pid;
+    let again = makers[0].born.iter().filter(|born| born.pid == first).count();
+    let lives = usize::try_from(lives).unwrap();
+    assert!(again * 3 >= lives * 2, "only {again} of {lives} had pid {first}");
+    let mut told = Lives::new(&makers, open, closed);
+    let findings = stream::read(&agent.stop(), &mut told);
+    assert_eq!(told.connections(), lives * 10);
+    findings.conclude();
+}
+
+/// A port of loopback that accepts, until the end of the test's process, and one that refuses.
+fn ends() -> (SocketAddr, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let open = listener.local_addr().unwrap();
+    thread::spawn(move || listener.incoming().for_each(drop));
+    // Below the ports that a connect is given by itself.
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    (open, SocketAddr::from(([127, 0, 0, 1], (2_000..3_000).find(free).unwrap())))
+}

@@ -1,0 +1,86 @@
+//! The agent's own way from a record to an event, with a /proc and a clock that are not the machine's.
+
+use std::{sync::Arc, time::Instant};
+
+use collector::{
+    config::Config,
+    decode::decode,
+    enrich::{Census, Enricher, Options},
+    event::{Action, Event},
+    options,
+    pipeline::tally::Tally,
+    process::{KernelTimeNs, Limits},
+    procfs::Proc,
+    source::OwnedRecord,
+};
+use collector_common::{Counters, Kind, Loss};
+
+use super::world::Happening;
+use crate::common::recording::Recording;
+
+/// How long the table keeps what has ended: some happenings.
+pub(crate) const GRACE_NS: u64 = 60_000_000;
+
+/// What stands between the ring and the queue of events.
+pub(crate) struct Agent {
+    enricher: Enricher,
+    tally: Tally,
+    kernel: Counters,
+    census: Option<Census>,
+}
+
+impl Agent {
+    /// One that knows no process.
+    pub(crate) fn new(proc: &std::path::Path) -> Self {
+        let options = Options {
+            table: Limits { entries: 1000, grace_ns: GRACE_NS },
+            actions: Action::ALL.iter().copied().collect(),
+            ..options::enrich(&Config::default())
+        };
+        let proc = Arc::new(Proc::at(proc).unwrap());
+        let enricher = Enricher::new(Recording::new().machine, proc, None, options);
+        Self { enricher, tally: Tally::default(), kernel: Counters::default(), census: None }
+    }
+
+    /// Takes a record from the ring.
+    pub(crate) fn read(&mut self, record: &[u8], now_ns: u64) -> Option<Event> {
+        let record = OwnedRecord::copy(record);
+        let record = decode(record.bytes()).unwrap();
+        let draft = self.enricher.enrich(&record, Instant::now());
+        self.enricher.expire(now_ns);
+        draft.map(|draft| *draft.event)
+    }
+
+    /// Looks for the processes that no record of the scan told.
+    pub(crate) fn look_for_the_rest(&mut self) {
+        self.enricher.missed_by_scan(Instant::now());
+    }
+
+    /// The kernel side counts a loss.
+    pub(crate) fn lose(&mut self, happening: &Happening) {
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == happening.action.name()).unwrap();
+        self.kernel.lost[kind.index()][Loss::RingFull.index()] += 1;
+    }
+
+    /// Reads the kernel side's counters; answers whether a census was begun.
+    pub(crate) fn notice(&mut self, now_ns: u64) -> bool {
+        self.tally.kernel(&self.kernel);
+        if self.census.is_some() {
+            return false;
+        }
+        if !self.tally.take_unlearnt() {
+            return false;
+        }
+        self.census = Census::take(&self.enricher.proc(), KernelTimeNs(now_ns));
+        true
+    }
+
+    /// Takes in the census, where there is one. All that was in the ring has been read.
+    pub(crate) fn reconcile(&mut self) -> bool {
+        let census = self.census.take();
+        if let Some(census) = &census {
+            self.enricher.reconcile(census);
+        }
+        census.is_some()
+    }
+}
