@@ -19,7 +19,7 @@ use crate::{
     digest::Digests,
     enrich::{Enricher, cgroup::Cgroups},
     event::{Action, Agent, AgentKind, Event},
-    filter::Filter,
+    filter::{Filter, Selection},
     load::{self, LoadError, Loaded},
     machine::Machine,
     options,
@@ -91,6 +91,7 @@ pub struct Collector<T = Event> {
     items: mpsc::Receiver<T>,
     stopper: Stopper,
     reloader: Reloader,
+    agent: Agent,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -98,6 +99,7 @@ pub struct Collector<T = Event> {
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     config: Config,
+    selection: Selection,
     record: Option<PathBuf>,
     proc: Option<PathBuf>,
 }
@@ -121,6 +123,13 @@ impl Builder {
     #[must_use]
     pub fn snapshot(mut self, snapshot: bool) -> Self {
         self.config.snapshot = snapshot;
+        self
+    }
+
+    /// Writes only events that are selected. The others count as filtered.
+    #[must_use]
+    pub fn select(mut self, selection: Selection) -> Self {
+        self.selection = selection;
         self
     }
 
@@ -182,7 +191,8 @@ impl Builder {
             Some(path) => Box::new(Recorder::create(ring, path, &machine)?),
             None => Box::new(ring),
         };
-        Ok(Prepared { config: self.config, source, machine, proc, agent, live: true })
+        let Self { config, selection, .. } = self;
+        Ok(Prepared { config, selection, source, machine, proc, agent, live: true })
     }
 
     fn recorded(self, recording: &Path) -> Result<Prepared, StartError> {
@@ -196,13 +206,15 @@ impl Builder {
             kernel: Some(machine.kernel.clone()),
             hooks: vec!["replay".to_owned()],
             degraded: BTreeMap::default(),
-            filters: Vec::new(),
+            filters: Filter { exec_limit: None, ..self.config.filter.clone() }.words(),
         };
         let mut config = self.config;
+        // The kernel side judged the records by the filter of that run. This one comes on top.
+        let selection = self.selection.rules(config.filter.clone());
         // The files of the machine that was recorded are not those of this one.
         config.checksums.algorithms = Algorithms::NONE;
         let source = Box::new(Replay::new(recording));
-        Ok(Prepared { config, source, machine, proc, agent, live: false })
+        Ok(Prepared { config, selection, source, machine, proc, agent, live: false })
     }
 
     /// Connections that cannot be watched are a degraded feature, unless nothing else was asked for.
@@ -219,6 +231,7 @@ impl Builder {
 /// All that the agent's thread needs but for where its events go.
 struct Prepared {
     config: Config,
+    selection: Selection,
     source: Box<dyn RecordSource>,
     machine: Machine,
     proc: Arc<Proc>,
@@ -242,7 +255,8 @@ impl Prepared {
         outlet: Box<dyn Outlet>,
         items: mpsc::Receiver<T>,
     ) -> Result<Collector<T>, StartError> {
-        let Self { config, source, machine, proc, agent, live } = self;
+        let Self { config, selection, source, machine, proc, agent, live } = self;
+        let announced = agent.clone();
         let waker = Waker::new().map_err(|errno| StartError::Thread(errno.into()))?;
         let stopper = Stopper::new(waker.clone());
         let asked = stopper.clone();
@@ -266,6 +280,7 @@ impl Prepared {
                 live,
             };
             let mut pipeline = Pipeline::new(source, enricher, digests, options, outlet, asked, run_id);
+            pipeline.select(selection);
             if live {
                 pipeline.obey(commands);
             }
@@ -273,7 +288,7 @@ impl Prepared {
         };
         let thread =
             thread::Builder::new().name("collector".to_owned()).spawn(run).map_err(StartError::Thread)?;
-        Ok(Collector { items, stopper, reloader, thread: Some(thread) })
+        Ok(Collector { items, stopper, reloader, agent: announced, thread: Some(thread) })
     }
 }
 
@@ -311,6 +326,12 @@ impl<T> Collector<T> {
     #[must_use]
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
+    }
+
+    /// What the agent says of itself on `agent-start`: its hooks, and what does not work on this machine.
+    #[must_use]
+    pub fn agent(&self) -> &Agent {
+        &self.agent
     }
 
     /// Changes the configuration from anywhere. In a replay it changes nothing.

@@ -220,7 +220,7 @@ impl Enricher {
         }
         let snapshot = self.snapshot(found, now);
         let process = snapshot.event.process.as_deref();
-        let left_out = process.is_some_and(|process| self.options.filter.leaves_out(&facts(process)));
+        let left_out = process.is_some_and(|process| self.options.filter.leaves_out(&Facts::of(process)));
         (!left_out).then_some(snapshot)
     }
 
@@ -238,19 +238,6 @@ impl Enricher {
         self.describe(&mut draft, &Ok(found), &state, now);
         super::add_env(&mut draft.event, &env);
         draft
-    }
-}
-
-/// What rules are about, as the event has it.
-fn facts(process: &event::Process) -> Facts<'_> {
-    let cgroup = process.cgroup.as_ref().and_then(|cgroup| Some((cgroup.id?, cgroup.path.as_deref()?)));
-    let parent = process.parent.as_ref().and_then(|parent| parent.executable.as_deref());
-    Facts {
-        uid: process.user.as_ref().and_then(|user| user.id.as_ref()?.parse().ok()),
-        comm: process.comm.as_deref(),
-        cgroup,
-        image: process.executable.as_deref(),
-        parent,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     digest::Digests,
     enrich::{Draft, Enricher},
     event::{Action, LossReason},
+    filter::Selection,
 };
 
 /// Everything between a record and the queue.
@@ -25,6 +26,7 @@ pub(super) struct Intake {
     pub(super) tally: Tally,
     pub(super) reconciler: Reconciler,
     pub(super) options: Options,
+    pub(super) selection: Selection,
     /// Time of the last record: what is now in a replay.
     pub(super) last_ns: u64,
 }
@@ -39,6 +41,7 @@ impl Intake {
             tally: Tally::default(),
             reconciler: Reconciler::default(),
             options,
+            selection: Selection::default(),
             last_ns: 0,
         }
     }
@@ -72,10 +75,11 @@ impl Intake {
         }
     }
 
-    /// Queues the event of a record, if it became one and there is room.
+    /// Queues the event of a record, if it became one, is selected, and finds room.
     pub(super) fn push(&mut self, action: Action, draft: Option<Draft>, now: Instant) {
         match draft {
             None => self.tally.filtered(action),
+            Some(draft) if !self.selection.wants(&draft.event) => self.tally.filtered(action),
             Some(_) if self.queue.len() >= self.options.queue => {
                 self.tally.lost(Some(action), LossReason::QueueFull);
             }

@@ -34,6 +34,7 @@ use crate::{
     digest::Digests,
     enrich::Enricher,
     event::{Action, Agent, Event, EventId, Loss, LossReason},
+    filter::Selection,
     process::TableCounters,
     source::{OwnedRecord, RecordSource},
     wake::Waker,
@@ -148,6 +149,11 @@ impl Pipeline {
         self.commands = Some(commands);
     }
 
+    /// Writes only the events that are selected; the others count as filtered. Ends once the selection is done.
+    pub fn select(&mut self, selection: Selection) {
+        self.intake.selection = selection;
+    }
+
     /// Runs until it is stopped, the source ends, or nobody takes the events any more.
     pub fn run(mut self, agent: Agent, started_ns: u64) {
         self.intake.last_ns = started_ns;
@@ -198,7 +204,7 @@ impl Pipeline {
     }
 
     fn watch(&mut self) -> Result<(), Closed> {
-        while !self.stopper.is_asked() && !self.source.is_finished() {
+        while !self.stopper.is_asked() && !self.source.is_finished() && !self.intake.selection.is_done() {
             let census_over = self.intake.reconciler.is_over();
             let read = self.read()?;
             if census_over && read.records < BATCH {
