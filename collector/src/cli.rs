@@ -1,22 +1,41 @@
-//! The command line: what can be typed, and what of it becomes the configuration.
+//! The command line: verbs and flags, and how they become a configuration.
 
-use std::path::{Path, PathBuf};
+mod environment;
+mod filters;
+mod run;
+mod stream;
+
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use collector::{
     config::{Config, ConfigError},
-    event::Action,
-    filter::{Filter, Limit, Rule},
-    stream::format::Format,
-    stream::output::Destination,
+    filter::Filter,
 };
-use tracing_subscriber::EnvFilter;
+
+use self::filters::{Limits, Rules};
+pub(crate) use self::{
+    environment::parse,
+    run::{Replay, Run},
+    stream::Stream,
+};
+use crate::terminal::ColourChoice;
 
 /// Watches every exec, exit and connect of a Linux machine and streams each as a complete event: who, from where, with which
 /// arguments, environment, parents and file digests, and whether it was a process or the kernel itself.
 #[derive(Debug, Parser)]
 #[command(version, about, after_help = EXAMPLES, max_term_width = 100)]
 pub(crate) struct Cli {
+    /// Use colours; auto uses them on a terminal unless NO_COLOR is set or TERM is dumb
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value = "auto",
+        env = "COLLECTOR_COLOR"
+    )]
+    pub(crate) color: ColourChoice,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -24,11 +43,16 @@ pub(crate) struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   sudo collector run                                  watch this machine in the terminal
-  sudo collector run | jq -r '.process.command_line'  as JSON Lines in a pipe
+  sudo collector run | jq -r '.process.command_line // empty'
+                                                      as JSON Lines in a pipe
   sudo collector run --event connect --output file:/var/log/connects.jsonl
+  sudo collector run --tree $$ --duration 10s         this shell and what it starts, for ten seconds
   sudo collector run --exclude image=/usr/lib/jvm --exec-limit 100/s:200
   sudo collector inspect 4242                         everything about one process
   sudo collector doctor                               can it run here, and if not, what to do
+
+A flag may also be given as a variable, in brackets in the help of its verb. An empty variable counts as not set; several values
+are separated by ; there.
 
 Exit codes: 0 done · 1 failed while running · 2 wrong usage · 69 this kernel cannot · 77 not privileged ·
 78 wrong configuration";
@@ -36,44 +60,64 @@ Exit codes: 0 done · 1 failed while running · 2 wrong usage · 69 this kernel 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Watch, and stream events until SIGINT or SIGTERM
+    #[command(after_help = RUN_EXAMPLES)]
     Run(Box<Run>),
-    /// Say whether it can run here: each check, what fails without it, what to do
+    /// Check whether it can run here: what each check found, what fails because of it, what to do
     Doctor(Doctor),
-    /// Tell everything about one process that runs now
+    /// Show everything about one running process
     #[command(after_help = INSPECT_EXAMPLES)]
-    Inspect {
-        /// The process, by its id
-        pid: u32,
-        /// How it is written [default: text on a terminal, json elsewhere]
-        #[arg(long, value_enum)]
-        format: Option<InspectFormat>,
-        /// Ask the resolver of this machine for the names of remote addresses
-        #[arg(long)]
-        resolve: bool,
-    },
-    /// Send a recording of raw records (collector run --record FILE) through the same path again
-    Replay {
-        /// The recording
-        file: PathBuf,
-        #[command(flatten)]
-        stream: Stream,
-    },
-    /// Print the JSON Schema of the stream, or of what else is asked for
+    Inspect(Inspect),
+    /// Process a recording of raw records (collector run --record FILE) again
+    Replay(Box<Replay>),
+    /// Print the JSON Schema of the stream or of another output
     Schema {
-        /// What the schema is of
+        /// Which schema to print
         #[arg(long, value_enum, default_value = "stream")]
         of: SchemaOf,
     },
-    /// Print the configuration file with every key, its meaning and its default
-    Config,
-    /// Print the completions of a shell, to be put where that shell looks for them
+    /// Print the configuration file with every key, its meaning and its default; or check a file
+    Config {
+        #[command(subcommand)]
+        action: Option<ConfigAction>,
+    },
+    /// Print the completions of a shell, to be saved where that shell looks for them
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page: collector man | man -l -
-    Man,
+    /// Print a manual page: collector man run | man -l -
+    Man {
+        /// The verb to print the page of [default: the page of collector itself]
+        #[arg(conflicts_with = "dir", value_parser = VERBS)]
+        verb: Option<String>,
+        /// Write the page of collector and one page for each verb to this directory
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
 }
+
+/// The verbs, each of which has a manual page.
+const VERBS: [&str; 8] = ["run", "doctor", "inspect", "replay", "schema", "config", "completions", "man"];
+
+/// What to do with a configuration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigAction {
+    /// Print the file with every key, its meaning and its default: what `collector config` alone does
+    Print,
+    /// Check a file, and print ok or FILE:LINE:COLUMN and what is wrong, with exit code 78
+    Check {
+        /// The file
+        #[arg(long, value_name = "FILE", env = "COLLECTOR_CONFIG")]
+        config: PathBuf,
+    },
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  sudo collector run --event exec,exit --only uid=www-data
+  sudo collector run --pid 4242 --count 100           the next 100 events of one process
+  sudo collector run --wide | less -R                 whole lines for people
+  COLLECTOR_EXCLUDE='uid=0;comm=make' collector run   two rules by a variable";
 
 const INSPECT_EXAMPLES: &str = "\
 Examples:
@@ -82,13 +126,13 @@ Examples:
   sudo collector inspect 4242 | jq '.descriptors[] | select(.socket)'
   sudo collector inspect 4242 | jq '.process.hash, .memory.resident_bytes'
 
-Without root it tells what it may read, and names the rest in capture.missing. A process that ends
-meanwhile is told as far as it was read, with exit code 1.";
+Without root it shows what it may read, and names the rest in capture.missing. If the process ends
+meanwhile, it shows what was read before, with exit code 1.";
 
-/// How an inspection is written.
+/// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum InspectFormat {
-    /// Sections of aligned lines, for people
+pub(crate) enum ReportFormat {
+    /// Aligned lines, for people
     Text,
     /// One JSON object, for programs
     Json,
@@ -97,167 +141,54 @@ pub(crate) enum InspectFormat {
 /// What has a JSON Schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SchemaOf {
-    /// A record of the stream
+    /// An event of the stream
     Stream,
-    /// What collector inspect --format json prints
+    /// The output of collector inspect --format json
     Inspect,
 }
 
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Doctor {
-    /// For machines
+pub(crate) struct Inspect {
+    /// The id of the process
+    pub(crate) pid: u32,
+    /// How to write it [default: text on a terminal, json elsewhere]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<ReportFormat>,
+    /// Look up the host names of remote addresses with this machine's resolver
     #[arg(long)]
-    pub(crate) json: bool,
-    /// The configuration file of the run that is asked about, for its filters
+    pub(crate) resolve: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Doctor {
+    /// How to write the report
+    #[arg(long, value_enum, default_value = "text")]
+    format: ReportFormat,
+    /// The same as --format json
+    #[arg(long, hide = true)]
+    json: bool,
+    /// The configuration file whose filters are checked
     #[arg(long, value_name = "FILE", env = "COLLECTOR_CONFIG")]
     config: Option<PathBuf>,
     #[command(flatten)]
-    filters: Filters,
+    rules: Rules,
+    #[command(flatten)]
+    limits: Limits,
 }
 
 impl Doctor {
-    /// The filters of such a run: the file's, with what was typed in its place.
+    /// How the report is written.
+    pub(crate) fn format(&self) -> ReportFormat {
+        if self.json { ReportFormat::Json } else { self.format }
+    }
+
+    /// The filters of a run with this file and these flags.
     pub(crate) fn filter(&self) -> Result<Filter, ConfigError> {
-        let mut config = read(self.config.as_deref())?;
-        self.filters.apply(&mut config.filter);
+        let mut config = self.config.as_deref().map_or_else(|| Ok(Config::default()), Config::read)?;
+        self.rules.apply(&mut config.filter);
+        self.limits.apply(&mut config.filter);
         config.check()?;
         Ok(config.filter)
-    }
-}
-
-fn read(file: Option<&Path>) -> Result<Config, ConfigError> {
-    file.map_or_else(|| Ok(Config::default()), Config::read)
-}
-
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Run {
-    #[command(flatten)]
-    pub(crate) stream: Stream,
-    /// Write a record of each process that runs already
-    #[arg(long, env = "COLLECTOR_SNAPSHOT")]
-    snapshot: bool,
-    /// Bytes of the buffer between kernel and agent: a power of two
-    #[arg(long, value_name = "BYTES", env = "COLLECTOR_RING_BYTES")]
-    ring_bytes: Option<u32>,
-    /// Write the raw records of the kernel to a new file as well, for collector replay. They have secrets as they were
-    #[arg(long, value_name = "FILE")]
-    pub(crate) record: Option<PathBuf>,
-    // Last, as what follows it would stand under its heading.
-    #[command(flatten)]
-    filters: Filters,
-}
-
-/// What of it is told.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Filters")]
-struct Filters {
-    /// Leave out what matches any of these: uid=NUMBER, cgroup=PATH or ID and all below it, comm=NAME, image=PATH or
-    /// parent=PATH, which is what the parent runs. A PATH is a file or a directory with all below it, or ends with *
-    #[arg(long, value_name = "RULE", env = "COLLECTOR_EXCLUDE")]
-    exclude: Vec<Rule>,
-    /// Leave out what matches none of these, for each key that is given: uid=0 and uid=1 keep both users
-    #[arg(long, value_name = "RULE", env = "COLLECTOR_ONLY")]
-    only: Vec<Rule>,
-    /// How often each image may be run and told: COUNT/s, /m or /h, with :BURST for how many at once (100/s:200). A loss
-    /// record with the reason filtered tells how many were more
-    #[arg(long, value_name = "LIMIT", env = "COLLECTOR_EXEC_LIMIT")]
-    exec_limit: Option<Limit>,
-}
-
-impl Filters {
-    /// Puts what was typed in the place of what the file has.
-    fn apply(&self, filter: &mut Filter) {
-        if !self.exclude.is_empty() {
-            filter.exclude.clone_from(&self.exclude);
-        }
-        if !self.only.is_empty() {
-            filter.only.clone_from(&self.only);
-        }
-        filter.exec_limit = self.exec_limit.or(filter.exec_limit);
-    }
-}
-
-/// What is streamed, and where to.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Stream {
-    /// Read this configuration file; flags go before it (collector config prints one). With it, SIGHUP has it read again
-    #[arg(long, value_name = "FILE", env = "COLLECTOR_CONFIG")]
-    pub(crate) config: Option<PathBuf>,
-    /// The events that are wanted, separated by commas [default: exec,exit,connect]
-    #[arg(long = "event", value_name = "EVENTS", value_delimiter = ',', env = "COLLECTOR_EVENT")]
-    events: Vec<EventName>,
-    /// Where the stream goes: stdout, or <file:PATH> (appended to); may be given more than once [default: stdout]
-    #[arg(long = "output", value_name = "DEST", env = "COLLECTOR_OUTPUT")]
-    outputs: Vec<Destination>,
-    /// How it is written [default: compact on a terminal, json elsewhere]
-    #[arg(long, value_enum, env = "COLLECTOR_FORMAT")]
-    format: Option<Format>,
-    /// How much the agent says of itself on stderr: error, warn, info, debug, trace, or what `RUST_LOG` may be
-    #[arg(long, value_name = "LEVEL", env = "COLLECTOR_LOG", value_parser = log_level)]
-    log: Option<String>,
-}
-
-fn log_level(level: &str) -> Result<String, String> {
-    let known = EnvFilter::try_new(level).map(|_| level.to_owned());
-    known.map_err(|_| "a level is error, warn, info, debug or trace, or what RUST_LOG may be".to_owned())
-}
-
-/// The events that can be asked for.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum EventName {
-    /// A new process, before any exec
-    Fork,
-    /// A process replaced its image
-    Exec,
-    /// A process ended
-    Exit,
-    /// A connection was begun, and how it ended
-    Connect,
-    /// How a TCP connect ended
-    ConnectResult,
-}
-
-impl EventName {
-    fn action(self) -> Action {
-        match self {
-            Self::Fork => Action::Fork,
-            Self::Exec => Action::Exec,
-            Self::Exit => Action::Exit,
-            Self::Connect => Action::Connect,
-            Self::ConnectResult => Action::ConnectResult,
-        }
-    }
-}
-
-impl Stream {
-    /// The configuration: the file's, with what was typed in its place.
-    pub(crate) fn config(&self) -> Result<Config, ConfigError> {
-        let mut config = read(self.config.as_deref())?;
-        if !self.events.is_empty() {
-            config.events = self.events.iter().map(|event| event.action()).collect();
-        }
-        if !self.outputs.is_empty() {
-            config.outputs.clone_from(&self.outputs);
-        }
-        config.format = self.format.or(config.format);
-        if let Some(level) = &self.log {
-            config.log.level.clone_from(level);
-        }
-        Ok(config)
-    }
-}
-
-impl Run {
-    /// The configuration: the file's, with what was typed in its place.
-    pub(crate) fn config(&self) -> Result<Config, ConfigError> {
-        let mut config = self.stream.config()?;
-        config.snapshot |= self.snapshot;
-        self.filters.apply(&mut config.filter);
-        if let Some(bytes) = self.ring_bytes {
-            config.ring.bytes = bytes;
-        }
-        config.check()?;
-        Ok(config)
     }
 }
 
@@ -265,11 +196,13 @@ impl Run {
 mod tests {
     use clap::{CommandFactory, Parser};
 
-    use super::{Cli, Command};
+    use super::{Cli, Command, ReportFormat, VERBS};
 
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+        let command = Cli::command();
+        assert_eq!(command.get_subcommands().map(clap::Command::get_name).collect::<Vec<_>>(), VERBS);
     }
 
     #[test]
@@ -282,24 +215,33 @@ mod tests {
 
     #[test]
     fn rules_are_given_again_and_again() {
-        let typed = ["--exclude", "uid=0", "--exclude", "comm=a,b", "--exec-limit", "5/s:9"];
+        let typed = ["--exclude", "uid=0", "--exclude", "comm=a,b;comm=c", "--exec-limit", "5/s:9"];
         let cli = Cli::parse_from(["collector", "run"].iter().chain(&typed));
         let Command::Run(run) = cli.command else { panic!("not run") };
         let words = run.config().unwrap().filter.words();
-        assert_eq!(words, ["exclude uid=0", "exclude comm=a,b", "exec-limit 5/s:9"]);
+        assert_eq!(words, ["exclude uid=0", "exclude comm=a,b", "exclude comm=c", "exec-limit 5/s:9"]);
     }
 
     #[test]
-    fn the_doctor_is_asked_about_the_filters_of_a_run() {
-        let cli = Cli::parse_from(["collector", "doctor", "--only", "uid=7"]);
+    fn the_doctor_checks_the_filters_of_a_run() {
+        let cli = Cli::parse_from(["collector", "doctor", "--only", "uid=7", "--json"]);
         let Command::Doctor(doctor) = cli.command else { panic!("not doctor") };
         assert_eq!(doctor.filter().unwrap().words(), ["only uid=7"]);
+        assert_eq!(doctor.format(), ReportFormat::Json);
     }
 
     #[test]
-    fn a_ring_of_no_power_of_two_is_refused() {
-        let cli = Cli::parse_from(["collector", "run", "--ring-bytes", "1000"]);
-        let Command::Run(run) = cli.command else { panic!("not run") };
-        assert!(run.config().is_err());
+    fn a_size_is_a_power_of_two_in_any_unit() {
+        let bytes = |size: &str| {
+            let cli = Cli::try_parse_from(["collector", "run", "--ring-bytes", size]).ok()?;
+            let Command::Run(run) = cli.command else { panic!("not run") };
+            Some(run.config().unwrap().ring.bytes)
+        };
+        assert_eq!(bytes("1M"), Some(1 << 20));
+        assert_eq!(bytes("64KiB"), Some(1 << 16));
+        assert_eq!(bytes("65536"), Some(1 << 16));
+        for size in ["1000", "5", "2GiB", "1MB", "-1"] {
+            assert_eq!(bytes(size), None, "{size}");
+        }
     }
 }

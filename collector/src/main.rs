@@ -1,23 +1,34 @@
-//! The binary: reads the command line, runs the library, and turns what went wrong into words and exit codes.
+//! The binary: reads the command line, runs the library, and turns errors into words and exit codes.
 
 mod cli;
+mod log;
+mod manual;
 mod output;
 mod signals;
+mod terminal;
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
+    path::Path,
     process::ExitCode,
+    thread,
 };
 
 use anyhow::Context as _;
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 use collector::{
     Collector, Reloader, StartError,
     config::{Config, ConfigError, EXAMPLE},
     doctor, event, go_before_others, inspect,
+    pipeline::Stopper,
+    stream::format::printable_lines,
+    units::Millis,
 };
 
-use crate::cli::{Cli, Command, Doctor, InspectFormat, Run, SchemaOf};
+use crate::{
+    cli::{Cli, Command, ConfigAction, Doctor, Inspect, Replay, ReportFormat, Run, SchemaOf, Stream},
+    terminal::ColourChoice,
+};
 
 /// `EX_UNAVAILABLE` of sysexits.h: this kernel cannot.
 const KERNEL_CANNOT: u8 = 69;
@@ -28,30 +39,25 @@ const WRONG_CONFIGURATION: u8 = 78;
 
 fn main() -> ExitCode {
     // Wrong usage ends here, with exit code 2.
-    let cli = Cli::parse();
-    match act(cli.command) {
+    let cli = cli::parse();
+    match act(cli) {
         Ok(code) => code,
         Err(error) => {
-            // Nobody is left to tell where stderr is closed.
-            let _ = writeln!(io::stderr(), "collector: {error:#}");
+            let words = format!("collector: {error:#}");
+            // Nobody reads a closed stderr.
+            let _ = writeln!(io::stderr(), "{}", printable_lines(words.trim_end()));
             exit_code(&error)
         }
     }
 }
 
-fn act(command: Command) -> anyhow::Result<ExitCode> {
-    match command {
-        Command::Run(run) => watch(&run),
-        Command::Doctor(doctor) => examine(&doctor),
-        Command::Inspect { pid, format, resolve } => inspect(pid, format, inspect::Options { resolve }),
-        Command::Replay { file, stream } => {
-            let config = stream.config()?;
-            log_to_stderr(&config)?;
-            let outputs = output::open(&config)?;
-            let encodings = output::encodings(&outputs);
-            let collector = Collector::builder().config(config).replay_lines(&file, encodings)?;
-            output::write(collector, outputs, None)
-        }
+fn act(cli: Cli) -> anyhow::Result<ExitCode> {
+    let colour = cli.color;
+    match cli.command {
+        Command::Run(run) => watch(&run, colour),
+        Command::Doctor(doctor) => examine(&doctor, colour),
+        Command::Inspect(asked) => inspect(&asked, colour),
+        Command::Replay(replay) => replay_recording(&replay, colour),
         Command::Schema { of } => print(|out| {
             let schema = match of {
                 SchemaOf::Stream => event::json_schema(),
@@ -60,83 +66,181 @@ fn act(command: Command) -> anyhow::Result<ExitCode> {
             serde_json::to_writer_pretty(&mut *out, &schema)?;
             writeln!(out)
         }),
-        Command::Config => print(|out| out.write_all(EXAMPLE.as_bytes())),
+        Command::Config { action: None | Some(ConfigAction::Print) } => {
+            print(|out| out.write_all(EXAMPLE.as_bytes()))
+        }
+        Command::Config { action: Some(ConfigAction::Check { config }) } => check(&config),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "collector", &mut script);
             print(|out| out.write_all(&script))
         }
-        Command::Man => print(|out| clap_mangen::Man::new(Cli::command()).render(out)),
+        Command::Man { dir: Some(directory), .. } => {
+            manual::write_all(Cli::command(), &directory)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man { dir: None, verb } => {
+            let page = manual::page(Cli::command(), verb.as_deref())?;
+            print(|out| out.write_all(&page))
+        }
     }
 }
 
-fn watch(run: &Run) -> anyhow::Result<ExitCode> {
-    let config = run.config()?;
-    log_to_stderr(&config)?;
-    // First the outputs: a path that cannot be written is told before anything is loaded.
-    let outputs = output::open(&config)?;
+fn watch(run: &Run, colour: ColourChoice) -> anyhow::Result<ExitCode> {
+    let mut config = run.config()?;
+    log::start(&config.log.level, colour.on(io::stderr().is_terminal()))?;
+    for note in resolve_paths(&mut config) {
+        if note.is_warning() {
+            tracing::warn!("{note}");
+        } else {
+            tracing::info!("{note}");
+        }
+    }
+    // First the outputs: nothing is loaded if one of them cannot be opened.
+    let outputs = output::open(&config, colour)?;
     let nice = config.ring.nice;
-    let mut builder = Collector::builder().config(config);
+    let events = names_of(&config);
+    let mut builder = Collector::builder().config(config).select(run.stream.selection());
     if let Some(path) = &run.record {
         builder = builder.record(path);
     }
     let collector = builder.start_lines(output::encodings(&outputs))?;
+    announce(&run.stream, &events, &collector);
+    if let Some(time) = run.duration {
+        stop_after(time, collector.stopper())?;
+    }
     let reload = run.stream.config.is_some().then(|| reload(run.clone(), collector.reloader()));
     // From here on this thread writes the stream.
     go_before_others(nice);
     output::write(collector, outputs, reload)
 }
 
-/// Reads the configuration file again. What cannot be is said in the log, and the agent goes on.
+fn replay_recording(replay: &Replay, colour: ColourChoice) -> anyhow::Result<ExitCode> {
+    let config = replay.config()?;
+    log::start(&config.log.level, colour.on(io::stderr().is_terminal()))?;
+    let outputs = output::open(&config, colour)?;
+    let encodings = output::encodings(&outputs);
+    let builder = Collector::builder().config(config).select(replay.stream.selection());
+    output::write(builder.replay_lines(&replay.file, encodings)?, outputs, None)
+}
+
+/// Adds rules for the paths that rules on images lead to, and returns what is worth saying of the rules.
+fn resolve_paths(config: &mut Config) -> Vec<collector::filter::Note> {
+    let (filter, notes) = config.filter.resolve();
+    config.filter = filter;
+    notes
+}
+
+/// The events that a run watches, in words.
+fn names_of(config: &Config) -> String {
+    config.events.iter().map(|action| action.name()).collect::<Vec<_>>().join(", ")
+}
+
+/// Prints the start line for a person who watches: on a terminal, or with -v.
+fn announce<T>(stream: &Stream, events: &str, collector: &Collector<T>) {
+    let verbosity = &stream.verbosity;
+    if verbosity.quiet || (verbosity.verbose == 0 && !io::stderr().is_terminal()) {
+        return;
+    }
+    let hooks = collector.agent().hooks.len();
+    let host = rustix::system::uname();
+    let host = host.nodename().to_string_lossy();
+    // Nobody reads a closed stderr.
+    let _ = writeln!(io::stderr(), "collector: watching {events} on {host}; {hooks} hooks; Ctrl-C ends");
+}
+
+/// Stops the stream after a time, from a thread of its own.
+fn stop_after(time: Millis, stopper: Stopper) -> anyhow::Result<()> {
+    let wait = move || {
+        thread::sleep(time.duration());
+        stopper.stop();
+    };
+    thread::Builder::new().name("duration".to_owned()).spawn(wait).context("cannot start a thread")?;
+    Ok(())
+}
+
+/// Reads the configuration file again. If it is wrong, the log says so and the agent goes on with the old one.
 fn reload(run: Run, reloader: Reloader) -> signals::Reload {
-    Box::new(move || match run.config().and_then(|config| reloader.reload(&config)) {
+    let read = move || {
+        let mut config = run.config()?;
+        resolve_paths(&mut config);
+        reloader.reload(&config)
+    };
+    Box::new(move || match read() {
         Ok(waiting) => {
-            tracing::info!("the configuration was read again");
+            tracing::info!("reloaded the configuration");
             if !waiting.is_empty() {
-                tracing::warn!(
-                    "changed in the configuration, and waiting for a restart: {}",
-                    waiting.join(", ")
-                );
+                tracing::warn!("these changes of the configuration need a restart: {}", waiting.join(", "));
             }
         }
         Err(error) => {
-            tracing::error!("{:#}; what there was before stays", anyhow::Error::from(error));
+            tracing::error!("{:#}; the old configuration stays", anyhow::Error::from(error));
         }
     })
 }
 
-fn examine(asked: &Doctor) -> anyhow::Result<ExitCode> {
-    let report = doctor::examine(&asked.filter()?);
+/// Checks a configuration file. Rules that match nothing now are warnings.
+fn check(file: &Path) -> anyhow::Result<ExitCode> {
+    let mut config = match Config::read(file) {
+        Ok(config) => config,
+        Err(ConfigError::Parse { path, line, column, source }) => {
+            return refuse(&path, line, column, source.message());
+        }
+        Err(ConfigError::At { path, line, column, source }) => {
+            return refuse(&path, line, column, &source.to_string());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let notes = resolve_paths(&mut config);
     print(|out| {
-        if asked.json {
+        let file = file.display();
+        for note in notes.iter().filter(|note| note.is_warning()) {
+            writeln!(out, "{}", printable_lines(&format!("{file}: warning: {note}")))?;
+        }
+        writeln!(out, "{}", printable_lines(&format!("{file}: ok")))
+    })
+}
+
+fn refuse(file: &Path, line: usize, column: usize, words: &str) -> anyhow::Result<ExitCode> {
+    print(|out| {
+        writeln!(out, "{}", printable_lines(&format!("{}:{line}:{column}: {words}", file.display())))
+    })?;
+    Ok(ExitCode::from(WRONG_CONFIGURATION))
+}
+
+fn examine(asked: &Doctor, colour: ColourChoice) -> anyhow::Result<ExitCode> {
+    let report = doctor::examine(&asked.filter()?);
+    print(|out| match asked.format() {
+        ReportFormat::Json => {
             serde_json::to_writer_pretty(&mut *out, &report)?;
             writeln!(out)
-        } else {
-            report.write_text(out, io::stdout().is_terminal())
         }
+        ReportFormat::Text => report.write_text(out, colour.on(io::stdout().is_terminal())),
     })?;
     Ok(ExitCode::from(report.exit_code()))
 }
 
-/// What could be read is printed in any case; a process that ended meanwhile is told on stderr and by the exit code.
-fn inspect(pid: u32, format: Option<InspectFormat>, options: inspect::Options) -> anyhow::Result<ExitCode> {
-    let inspection = inspect::inspect(pid, options)?;
+/// Prints what could be read. If the process ended meanwhile, stderr and the exit code say so.
+fn inspect(asked: &Inspect, colour: ColourChoice) -> anyhow::Result<ExitCode> {
+    let pid = asked.pid;
+    let inspection = inspect::inspect(pid, inspect::Options { resolve: asked.resolve })?;
     let terminal = io::stdout().is_terminal();
-    // NO_COLOR: https://no-color.org
-    let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let format = format.unwrap_or(if terminal { InspectFormat::Text } else { InspectFormat::Json });
+    let format = asked.format.unwrap_or(if terminal { ReportFormat::Text } else { ReportFormat::Json });
     let code = print(|out| match format {
-        InspectFormat::Text => inspection.write_text(out, colour),
-        InspectFormat::Json => {
+        ReportFormat::Text => inspection.write_text(out, colour.on(terminal)),
+        ReportFormat::Json => {
             serde_json::to_writer(&mut *out, &inspection)?;
             writeln!(out)
         }
     })?;
-    anyhow::ensure!(!inspection.vanished, "process {pid} ended while it was read: what was read is printed");
+    anyhow::ensure!(
+        !inspection.vanished,
+        "process {pid} ended while it was read; what was read before is printed"
+    );
     Ok(code)
 }
 
-/// Prints a whole text. A reader that had enough of it is no failure.
+/// Prints a whole text. A reader that closes the pipe early is not an error.
 fn print(write: impl FnOnce(&mut io::StdoutLock<'_>) -> io::Result<()>) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
     match write(&mut out).and_then(|()| out.flush()) {
@@ -145,18 +249,6 @@ fn print(write: impl FnOnce(&mut io::StdoutLock<'_>) -> io::Result<()>) -> anyho
         }
         Ok(()) | Err(_) => Ok(ExitCode::SUCCESS),
     }
-}
-
-fn log_to_stderr(config: &Config) -> anyhow::Result<()> {
-    let level = &config.log.level;
-    let filter = tracing_subscriber::EnvFilter::try_new(level)
-        .map_err(|_| ConfigError::Log { level: level.clone() })?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
-    Ok(())
 }
 
 fn exit_code(error: &anyhow::Error) -> ExitCode {

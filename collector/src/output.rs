@@ -17,18 +17,22 @@ use collector::{
     stream::output::{Sink, SinkError},
 };
 
-use crate::signals::{self, Reload};
+use crate::{
+    signals::{self, Reload},
+    terminal::ColourChoice,
+};
 
 /// How often a full disk is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
 /// Opens the outputs.
-pub(crate) fn open(config: &Config) -> anyhow::Result<Vec<Sink>> {
-    config
-        .outputs
-        .iter()
-        .map(|destination| Sink::open(destination, config.format).map_err(Into::into))
-        .collect()
+pub(crate) fn open(config: &Config, colour: ColourChoice) -> anyhow::Result<Vec<Sink>> {
+    let open = |destination| -> anyhow::Result<Sink> {
+        let mut sink = Sink::open(destination, config.format)?;
+        sink.set_colour(colour.on(sink.is_terminal()));
+        Ok(sink)
+    };
+    config.outputs.iter().map(open).collect()
 }
 
 /// How each of the outputs wants its lines.

@@ -56,6 +56,7 @@ pub enum SinkError {
 pub struct Sink {
     name: String,
     encoding: Encoding,
+    terminal: bool,
     writer: Box<dyn Write>,
     /// What the system has not taken.
     waiting: Vec<u8>,
@@ -76,9 +77,21 @@ impl Sink {
         Ok(Self {
             name,
             encoding: Encoding { format, colour: terminal },
+            terminal,
             writer: Box::new(file),
             waiting: Vec::new(),
         })
+    }
+
+    /// Whether it is a terminal.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// Sets whether the compact format has colours; by default it has them on a terminal.
+    pub fn set_colour(&mut self, colour: bool) {
+        self.encoding.colour = colour;
     }
 
     /// What it wants its lines to be.
@@ -188,6 +201,7 @@ mod tests {
         let mut sink = Sink {
             name: "disk".to_owned(),
             encoding: Encoding { format: Format::Json, colour: false },
+            terminal: false,
             writer: Box::new(disk.clone()),
             waiting: Vec::new(),
         };

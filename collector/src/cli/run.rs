@@ -1,0 +1,71 @@
+//! The flags of run and replay.
+
+use std::path::PathBuf;
+
+use clap::{Args, builder::BoolishValueParser};
+use collector::{
+    config::{Config, ConfigError},
+    units::{ByteSize, Millis},
+};
+
+use super::{Stream, filters::Limits};
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Run {
+    /// Write a snapshot event of each process that runs already
+    #[arg(long, env = "COLLECTOR_SNAPSHOT", value_parser = BoolishValueParser::new())]
+    snapshot: bool,
+    /// Set the size of the buffer between kernel and agent: a power of two from 64KiB to 1GiB [default: 8MiB]
+    #[arg(long, value_name = "SIZE", env = "COLLECTOR_RING_BYTES", value_parser = ring_bytes)]
+    ring_bytes: Option<u32>,
+    /// Write the raw records of the kernel to a new file as well, for collector replay. They contain secrets
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// End after this time: 10s, 500ms, 5min
+    #[arg(long, value_name = "TIME")]
+    pub(crate) duration: Option<Millis>,
+    #[command(flatten)]
+    pub(crate) stream: Stream,
+    // Last, as what follows it would stand under its heading.
+    #[command(flatten)]
+    limits: Limits,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Replay {
+    /// The recording
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) stream: Stream,
+}
+
+fn ring_bytes(word: &str) -> Result<u32, String> {
+    let ByteSize(bytes) = word.parse().map_err(|error: collector::units::SizeError| error.to_string())?;
+    let allowed = u32::try_from(bytes)
+        .ok()
+        .filter(|bytes| bytes.is_power_of_two() && (65_536..=1 << 30).contains(bytes));
+    allowed.ok_or_else(|| "it must be a power of two from 64KiB to 1GiB".to_owned())
+}
+
+impl Run {
+    /// The configuration: the values of the file, overridden by the flags.
+    pub(crate) fn config(&self) -> Result<Config, ConfigError> {
+        let mut config = self.stream.config()?;
+        config.snapshot |= self.snapshot;
+        self.limits.apply(&mut config.filter);
+        if let Some(bytes) = self.ring_bytes {
+            config.ring.bytes = bytes;
+        }
+        config.check()?;
+        Ok(config)
+    }
+}
+
+impl Replay {
+    /// The configuration: the values of the file, overridden by the flags.
+    pub(crate) fn config(&self) -> Result<Config, ConfigError> {
+        let config = self.stream.config()?;
+        config.check()?;
+        Ok(config)
+    }
+}
