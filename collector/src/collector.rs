@@ -20,6 +20,7 @@ use crate::{
     enrich::{Enricher, cgroup::Cgroups},
     event::{Action, Agent, AgentKind, Event},
     filter::{Filter, Selection},
+    linux::{give_memory_back, set_nice},
     load::{self, LoadError, Loaded},
     machine::Machine,
     options,
@@ -30,14 +31,13 @@ use crate::{
     procfs::{OpenProcError, Proc},
     reload::Reloader,
     source::{
-        RecordSource,
-        recording::{Recorder, Recording, RecordingError},
+        Outcome, RecordSource,
+        recording::{Progress, Recorder, Recording, RecordingError},
         replay::Replay,
         ring::Ring,
     },
     stream::format::Encoding,
-    sys::{give_memory_back, set_nice},
-    wake::Waker,
+    wake_event::WakeEvent,
 };
 
 /// Events in the channel between the agent's thread and whoever takes them. What waits beyond them is in the queue.
@@ -92,7 +92,8 @@ pub struct Collector<T = Event> {
     stopper: Stopper,
     reloader: Reloader,
     agent: Agent,
-    thread: Option<JoinHandle<()>>,
+    progress: Option<Progress>,
+    thread: Option<JoinHandle<Outcome>>,
 }
 
 /// How a [`Collector`] is set up.
@@ -176,7 +177,7 @@ impl Builder {
         let proc = Arc::new(Proc::live()?);
         let mixed = load::find_cgroup2().is_some_and(|mount| mount.is_mixed_with_v1());
         let machine = Machine::this(&proc, mixed);
-        let mut loaded = Loaded::attach(&load::Options {
+        let mut loaded = Loaded::attach(&load::LoadOptions {
             ring_bytes: self.config.ring.bytes,
             connections: self.config.wants_connections(),
             kernel_log: self.config.log.kernel_level(),
@@ -185,14 +186,14 @@ impl Builder {
         loaded.note_running(images_of_running(&proc))?;
         let agent = agent(&machine, &loaded, &self.config.filter);
         self.check_connections(&agent)?;
-        let ring = Ring::new(loaded)?;
+        let ring = Ring::new(loaded);
         give_memory_back();
         let source: Box<dyn RecordSource> = match &self.record {
             Some(path) => Box::new(Recorder::create(ring, path, &machine)?),
             None => Box::new(ring),
         };
         let Self { config, selection, .. } = self;
-        Ok(Prepared { config, selection, source, machine, proc, agent, live: true })
+        Ok(Prepared { config, selection, source, machine, proc, agent, progress: None, live: true })
     }
 
     fn recorded(self, recording: &Path) -> Result<Prepared, StartError> {
@@ -214,7 +215,8 @@ impl Builder {
         // The files of the machine that was recorded are not those of this one.
         config.checksums.algorithms = Algorithms::NONE;
         let source = Box::new(Replay::new(recording));
-        Ok(Prepared { config, selection, source, machine, proc, agent, live: false })
+        let progress = Some(source.progress());
+        Ok(Prepared { config, selection, source, machine, proc, agent, progress, live: false })
     }
 
     /// Connections that cannot be watched are a degraded feature, unless nothing else was asked for.
@@ -236,6 +238,7 @@ struct Prepared {
     machine: Machine,
     proc: Arc<Proc>,
     agent: Agent,
+    progress: Option<Progress>,
     live: bool,
 }
 
@@ -255,9 +258,9 @@ impl Prepared {
         outlet: Box<dyn Outlet>,
         items: mpsc::Receiver<T>,
     ) -> Result<Collector<T>, StartError> {
-        let Self { config, selection, source, machine, proc, agent, live } = self;
+        let Self { config, selection, source, machine, proc, agent, progress, live } = self;
         let announced = agent.clone();
-        let waker = Waker::new().map_err(|errno| StartError::Thread(errno.into()))?;
+        let waker = WakeEvent::new().map_err(|errno| StartError::Thread(errno.into()))?;
         let stopper = Stopper::new(waker.clone());
         let asked = stopper.clone();
         let commands = Commands::new(waker.clone());
@@ -284,11 +287,11 @@ impl Prepared {
             if live {
                 pipeline.obey(commands);
             }
-            pipeline.run(agent, started_ns);
+            pipeline.run(agent, started_ns)
         };
         let thread =
             thread::Builder::new().name("collector".to_owned()).spawn(run).map_err(StartError::Thread)?;
-        Ok(Collector { items, stopper, reloader, agent: announced, thread: Some(thread) })
+        Ok(Collector { items, stopper, reloader, agent: announced, progress, thread: Some(thread) })
     }
 }
 
@@ -338,6 +341,18 @@ impl<T> Collector<T> {
     #[must_use]
     pub fn reloader(&self) -> Reloader {
         self.reloader.clone()
+    }
+
+    /// How far a replay has read its recording; `None` for a live run.
+    #[must_use]
+    pub fn progress(&self) -> Option<Progress> {
+        self.progress.clone()
+    }
+
+    /// How the source of the records ended: a recording may be damaged. To be called after the stream has ended; waits for
+    /// the agent's thread. `None` if that thread panicked, and from the second call on.
+    pub fn outcome(&mut self) -> Option<Outcome> {
+        self.thread.take()?.join().ok()
     }
 
     /// Waits for the next of the stream on this thread; `None` means that it has ended. For programs without an async

@@ -14,9 +14,11 @@ pub mod digest;
 pub mod doctor;
 pub mod enrich;
 pub mod errno;
+mod file_calls;
 pub mod filter;
 pub mod inspect;
 pub mod known;
+pub mod linux;
 pub mod load;
 pub mod machine;
 #[doc(hidden)]
@@ -28,11 +30,9 @@ pub mod redact;
 mod reload;
 pub mod signal;
 pub mod source;
-pub mod sys;
-mod syscall;
 pub mod text;
 pub mod units;
-pub mod wake;
+pub mod wake_event;
 mod word;
 
 pub use collector_event as event;

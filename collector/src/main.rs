@@ -4,6 +4,7 @@ mod cli;
 mod log;
 mod manual;
 mod output;
+mod progress;
 mod signals;
 mod terminal;
 
@@ -121,7 +122,10 @@ fn replay_recording(replay: &Replay, colour: ColourChoice) -> anyhow::Result<Exi
     let outputs = output::open(&config, colour)?;
     let encodings = output::encodings(&outputs);
     let builder = Collector::builder().config(config).select(replay.stream.selection());
-    output::write(builder.replay_lines(&replay.file, encodings)?, outputs, None)
+    let collector = builder.replay_lines(&replay.file, encodings)?;
+    let _shown =
+        if replay.stream.verbosity.quiet { None } else { collector.progress().and_then(progress::show) };
+    output::write(collector, outputs, None)
 }
 
 /// Adds rules for the paths that rules on images lead to, and returns what is worth saying of the rules.

@@ -23,7 +23,8 @@ pub(crate) fn page(command: Command, verb: Option<&str>) -> anyhow::Result<Vec<u
 pub(crate) fn write_all(command: Command, directory: &Path) -> anyhow::Result<()> {
     for (name, command) in pages(command) {
         let file = directory.join(format!("{name}.1"));
-        fs::write(&file, render(&name, command)?).with_context(|| format!("cannot write {}", file.display()))?;
+        fs::write(&file, render(&name, command)?)
+            .with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use collector::{
     config::Config,
     event::Action,
     pipeline::outlet::Lines,
+    source::Outcome,
     stream::format::Encoding,
     stream::output::{Sink, SinkError},
 };
@@ -59,7 +60,10 @@ pub(crate) fn write(
         }
     }
     anyhow::ensure!(last == Some(Action::AgentStop), "the agent's thread ended before its time");
-    Ok(ExitCode::SUCCESS)
+    match collector.outcome() {
+        Some(Outcome::Damaged(damage)) => Err(damage.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
 }
 
 /// Waits for a full disk to have room again; meanwhile the agent's queue fills, and what is lost beyond it is counted

@@ -34,14 +34,14 @@ impl Reloader {
 #[cfg(test)]
 mod tests {
     use super::Reloader;
-    use crate::{checksum::Algorithms, config::Config, pipeline::Commands, wake::Waker};
+    use crate::{checksum::Algorithms, config::Config, pipeline::Commands, wake_event::WakeEvent};
 
     fn config(text: &str) -> Config {
         toml::from_str(text).unwrap()
     }
 
     fn reloader() -> Reloader {
-        Reloader::new(Config::default(), Commands::new(Waker::new().unwrap()))
+        Reloader::new(Config::default(), Commands::new(WakeEvent::new().unwrap()))
     }
 
     #[test]

@@ -3,7 +3,7 @@
 #![no_main]
 
 use collector::procfs::{
-    Stat, is_kernel_task, link,
+    Stat, link,
     link::{namespace_inode, without_deleted},
     split_nul,
 };
@@ -16,7 +16,7 @@ use procfs::{
 fuzz_target!(|bytes: &[u8]| {
     if let Some(stat) = Stat::parse(bytes) {
         assert!(stat.comm.len() < bytes.len(), "a name is a part of the line");
-        let _ = (stat.is_dead(), is_kernel_task(&stat, true));
+        let _ = stat.is_dead();
         let _ = stat.starttime.to_boottime_ns();
     }
     let _ = Status::from_read(bytes);

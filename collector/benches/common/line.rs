@@ -29,7 +29,7 @@ use collector::{
     procfs::Proc,
     source::{OwnedRecord, RecordSource},
     stream::format::{Encoding, Format, encode},
-    wake::Waker,
+    wake_event::WakeEvent,
 };
 use collector_common::Counters;
 
@@ -89,7 +89,7 @@ impl Run {
     pub(crate) fn new(records: Arc<Vec<OwnedRecord>>) -> Self {
         let config = config();
         let proc = Arc::new(Proc::nowhere());
-        let waker = Waker::new().unwrap();
+        let waker = WakeEvent::new().unwrap();
         let digests = Digests::new(options::digest(&config), &proc, &waker);
         let options = Options {
             actions: config.actions(),

@@ -20,9 +20,9 @@ use super::{
 };
 use crate::{
     event::{HashSource, Timestamp},
+    file_calls::faulty::{Call, Fault, watched},
     known::Reason,
     procfs::{Proc, StartTicks},
-    syscall::faulty::{Call, Fault, watched},
     text::Text,
 };
 

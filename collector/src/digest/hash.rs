@@ -10,7 +10,7 @@ use sha1::Sha1;
 use sha2::Sha256;
 
 use super::Algorithms;
-use crate::{event::Hashes, syscall::pread};
+use crate::{event::Hashes, file_calls::pread};
 
 /// Bytes read at a time.
 const CHUNK: usize = 256 << 10;

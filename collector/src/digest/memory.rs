@@ -16,8 +16,8 @@ use std::{
 use super::{Algorithms, hash, sighting::Sighting};
 use crate::{
     event::Hashes,
-    procfs::{ProcFile, ProcessDir, mapping::Part, mapping::unchanged_parts},
-    syscall::pread,
+    file_calls::pread,
+    procfs::{ProcFile, ProcessDir, mapping::MappedPart, mapping::unchanged_parts},
 };
 
 /// Most bytes of smaps that are read: some 700 for each mapping.
@@ -36,7 +36,7 @@ pub(super) fn dump(process: &ProcessDir, sighting: &Sighting, algorithms: Algori
     (len == size && unchanged).then_some(hashes)
 }
 
-fn parts(process: &ProcessDir, sighting: &Sighting) -> Option<Vec<Part>> {
+fn parts(process: &ProcessDir, sighting: &Sighting) -> Option<Vec<MappedPart>> {
     let mut smaps = Vec::new();
     let read = process.read_into(ProcFile::Smaps, &mut smaps, SMAPS_MAX).ok()?;
     (!read.truncated).then(|| unchanged_parts(&smaps, sighting.file.device, sighting.file.inode)).flatten()
@@ -45,7 +45,7 @@ fn parts(process: &ProcessDir, sighting: &Sighting) -> Option<Vec<Part>> {
 /// The file, as its mapped parts have it.
 struct Image<'a> {
     memory: File,
-    parts: &'a [Part],
+    parts: &'a [MappedPart],
     place: u64,
     size: u64,
 }
@@ -55,7 +55,8 @@ impl Read for Image<'_> {
         if self.place >= self.size {
             return Ok(0);
         }
-        let has = |part: &&Part| (part.offset..part.offset.saturating_add(part.len)).contains(&self.place);
+        let has =
+            |part: &&MappedPart| (part.offset..part.offset.saturating_add(part.len)).contains(&self.place);
         let part = self.parts.iter().find(has).ok_or(io::ErrorKind::UnexpectedEof)?;
         let into = self.place - part.offset;
         // Behind the end of the file its last page is zeroes, or what the process has put there.
@@ -86,7 +87,7 @@ mod tests {
         let mut memory = tempfile::tempfile().unwrap();
         memory.write_all(&letters).unwrap();
         let parts: Vec<_> =
-            parts.iter().map(|&(offset, len)| Part { address: offset, offset, len }).collect();
+            parts.iter().map(|&(offset, len)| MappedPart { address: offset, offset, len }).collect();
         let mut image = Image { memory, parts: &parts, place: 0, size: len };
         let mut bytes = Vec::new();
         assert_eq!(image.read_to_end(&mut bytes).is_ok(), whole);
@@ -111,7 +112,7 @@ mod tests {
 
     #[test]
     fn memory_that_is_gone_gives_no_digest_of_nothing() {
-        let parts = [Part { address: 4096, offset: 0, len: 64 }];
+        let parts = [MappedPart { address: 4096, offset: 0, len: 64 }];
         let mut image = Image { memory: tempfile::tempfile().unwrap(), parts: &parts, place: 0, size: 64 };
         assert!(image.read_to_end(&mut Vec::new()).is_err());
     }

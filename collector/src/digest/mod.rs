@@ -39,7 +39,7 @@ use crate::{
     event::{HashSource, Hashes, Shared},
     known::Reason,
     procfs::Proc,
-    wake::Waker,
+    wake_event::WakeEvent,
 };
 
 /// What is wanted of a file.
@@ -122,7 +122,7 @@ pub fn compute(
 pub struct Digests {
     limits: Limits,
     proc: Arc<Proc>,
-    waker: Waker,
+    waker: WakeEvent,
     /// Started with the first digest that is wanted.
     pool: Option<Pool>,
     known: Cache<Key, Remembered>,
@@ -154,7 +154,7 @@ impl Remembered {
 impl Digests {
     /// None yet.
     #[must_use]
-    pub fn new(options: Options, proc: &Arc<Proc>, waker: &Waker) -> Self {
+    pub fn new(options: Options, proc: &Arc<Proc>, waker: &WakeEvent) -> Self {
         Self {
             limits: options.limits,
             proc: proc.clone(),

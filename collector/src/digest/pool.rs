@@ -16,10 +16,10 @@ use super::{
 };
 use crate::{
     known::Reason,
+    linux::{ORDINARY, idle_io_priority, set_nice},
     procfs::{Proc, StartTicks},
-    sys::{ORDINARY, idle_io_priority, set_nice},
     text::Text,
-    wake::Waker,
+    wake_event::WakeEvent,
 };
 
 /// Threads for ordinary files: disks gain from two readers, and the machine's own work must not lose its CPUs.
@@ -70,14 +70,14 @@ pub(super) struct Pool {
 struct Bench {
     done: Sender<Finished>,
     proc: Arc<Proc>,
-    waker: Waker,
+    waker: WakeEvent,
     closed_to_writers: bool,
 }
 
 impl Pool {
     /// Starts the threads. `waker` is rung for each file that is finished.
     #[must_use]
-    pub(super) fn start(proc: &Arc<Proc>, waker: &Waker) -> Self {
+    pub(super) fn start(proc: &Arc<Proc>, waker: &WakeEvent) -> Self {
         let (done, finished) = mpsc::channel();
         let bench = Bench {
             done,

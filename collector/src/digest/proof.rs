@@ -16,7 +16,7 @@ use super::{
     Limits, hash,
     sighting::{Sighting, settle},
 };
-use crate::{event::Hashes, known::Reason, syscall::statx};
+use crate::{event::Hashes, file_calls::statx, known::Reason};
 
 /// Why a file gave no digest.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use crate::{
     known::Reason,
     procfs::{Namespace, Proc, StartTicks},
     text::Text,
-    wake::Waker,
+    wake_event::WakeEvent,
 };
 
 /// Nobody has this id.
@@ -32,7 +32,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let proc = Arc::new(Proc::live().unwrap());
-        let digests = Digests::new(Options::default(), &proc, &Waker::new().unwrap());
+        let digests = Digests::new(Options::default(), &proc, &WakeEvent::new().unwrap());
         Self { digests, directory: tempfile::tempdir().unwrap() }
     }
 

@@ -18,7 +18,7 @@ pub use self::{
 };
 use crate::{
     filter::Filter,
-    load::{self, Options},
+    load::{self, LoadOptions},
 };
 
 /// As large as an agent's ring: where the kernel counts maps against a limit, a small one proves little.
@@ -30,7 +30,8 @@ pub fn examine(filter: &Filter) -> Report {
     let release = kernel::release();
     let version = release.as_deref().ok().and_then(kernel::version);
     let privileges = Privileges::read();
-    let tried = Options { ring_bytes: RING_BYTES, connections: true, kernel_log: 0, filter: filter.clone() };
+    let tried =
+        LoadOptions { ring_bytes: RING_BYTES, connections: true, kernel_log: 0, filter: filter.clone() };
     let probe = privileges.suffice().then(|| load::probe(&tried));
     let mut checks = vec![
         kernel::release_check(&release, programs::processes_attached(&probe)),

@@ -56,7 +56,7 @@ fn reported_by(error: &LoadError) -> Option<&'static str> {
         LoadError::NotPrivileged { .. } => Some(privileges::NAME),
         LoadError::NoObject => Some("object"),
         LoadError::NoBtf(_) | LoadError::BadBtf(_) | LoadError::NoFields { .. } => Some("btf"),
-        LoadError::AyaBtf(_)
+        LoadError::UnloadableBtf(_)
         | LoadError::Cpus { .. }
         | LoadError::Maps(_)
         | LoadError::NoMap { .. }

@@ -12,8 +12,8 @@ use rustix::fs::{CWD, FsWord, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::{
-    sys::{open_by_kernfs_id, path_of},
-    syscall::{fstatfs, openat},
+    file_calls::{fstatfs, openat},
+    linux::{open_by_kernfs_id, path_of},
 };
 
 /// Groups whose paths are kept. A node of Kubernetes has some hundreds; a host that starts a unit for each job has more,

@@ -24,11 +24,11 @@ use crate::{
     decode::decode,
     enrich::Census,
     event::Action,
+    file_calls::faulty::{Call, Fault, watched},
     machine::Machine,
     options,
     procfs::Proc,
     source::OwnedRecord,
-    syscall::faulty::{Call, Fault, watched},
 };
 
 /// The process, its parent and that one's parent; all began in this tick.

@@ -172,7 +172,7 @@ fn path(taken: Bytes<'_>, from_proc: impl FnOnce() -> Result<Vec<u8>, Reason>) -
 fn pieces<'t>(
     taken: Bytes<'t>,
     file: ProcFile,
-    same_image: &mut dyn FnMut() -> Result<(ProcessDir, procfs::Image), Reason>,
+    same_image: &mut dyn FnMut() -> Result<(ProcessDir, procfs::RunningImage), Reason>,
 ) -> Known<Cow<'t, [u8]>> {
     if taken.is_whole() {
         return Known::whole(taken.bytes.into(), Origin::Kernel);
@@ -246,7 +246,7 @@ fn script(given: Bytes<'_>, cwd: Option<&Text>) -> Known<Text> {
 }
 
 /// The identity of the image's file as the kernel side would tell it.
-fn identity(image: &procfs::Image) -> FileIdentity {
+fn identity(image: &procfs::RunningImage) -> FileIdentity {
     let stat = &image.stat;
     FileIdentity {
         inode: stat.st_ino,

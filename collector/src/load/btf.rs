@@ -1,14 +1,15 @@
 //! Reads the kernel's own types (BTF) as far as it takes to find a field: documentation/bpf/btf.rst of the kernel.
 //!
-//! aya parses the same bytes but keeps the members of structures private. Nothing here trusts the bytes: a length or
-//! an offset that leads outside is an error.
+//! aya parses the same bytes, but keeps the members of structures private. Nothing here trusts the bytes: a length or
+//! an offset that leads outside them is an error.
 
 use std::collections::HashMap;
 
 /// Why the types could not be read.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BtfError {
-    /// The bytes do not start as BTF does, or in the other byte order.
+    /// The bytes do not begin like BTF of this machine's byte order.
     #[error("no BTF of this machine's byte order")]
     NotBtf,
     /// A section, a type or a string leads outside the bytes.
@@ -17,17 +18,17 @@ pub enum BtfError {
         /// Where.
         at: usize,
     },
-    /// A kind of type that is newer than this reader; what follows it cannot be found.
+    /// A kind of type that is newer than this reader, which cannot know its length.
     #[error("BTF has a type of kind {kind}, which is not known")]
     UnknownKind {
-        /// Its number.
+        /// The number of the kind.
         kind: u32,
     },
 }
 
 const MAGIC: u32 = 0xeb9f;
 
-/// `enum` of `include/uapi/linux/btf.h`, as far as members lead through it.
+/// Kinds of `include/uapi/linux/btf.h` that lead to members.
 const PTR: u32 = 2;
 const STRUCT: u32 = 4;
 const UNION: u32 = 5;
@@ -38,22 +39,22 @@ const RESTRICT: u32 = 11;
 const FUNC_PROTO: u32 = 13;
 const TYPE_TAG: u32 = 18;
 
-/// Bytes of a type before what its kind adds, and of a member of a structure.
+/// Bytes of a type without the part that depends on its kind, and of a member of a structure.
 const TYPE_LEN: usize = 12;
 const MEMBER_LEN: usize = 12;
-/// How far chains of typedefs are followed.
+/// Longest chain of typedefs that is followed.
 const DEPTH_MAX: usize = 16;
-/// How many anonymous structures of one structure are searched: `task_struct` has some twenty.
+/// Most anonymous structures of one structure that are searched: `task_struct` has some twenty.
 const ANONYMOUS_MAX: usize = 512;
 
-/// A type as the bytes have it.
+/// A type, as it is encoded.
 #[derive(Clone, Copy)]
 struct Type {
     name: u32,
     info: u32,
     /// Size in bytes, or the id of another type, depending on the kind.
     size_or_type: u32,
-    /// Where what the kind adds begins.
+    /// Where the part that depends on the kind begins.
     tail: usize,
 }
 
@@ -66,7 +67,7 @@ impl Type {
         usize::try_from(self.info & 0xffff).unwrap_or(0)
     }
 
-    /// Whether members have the size of a bit field in the upper byte of their offset.
+    /// Whether the upper byte of a member's offset is the size of a bit field.
     fn has_bit_fields(self) -> bool {
         self.info >> 31 == 1
     }
@@ -77,12 +78,12 @@ pub struct Types<'a> {
     bytes: &'a [u8],
     strings: usize,
     types: Vec<Type>,
-    /// Structures, unions and typedefs by name; a name may stand for several.
+    /// Structures, unions and typedefs by name; several may have the same name.
     by_name: HashMap<&'a [u8], Vec<usize>>,
 }
 
 impl<'a> Types<'a> {
-    /// Finds where each type is.
+    /// Finds the position of each type.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, BtfError> {
         if word(bytes, 0)? & 0xffff != MAGIC {
             return Err(BtfError::NotBtf);
@@ -91,7 +92,7 @@ impl<'a> Types<'a> {
         let begin = header + offset(bytes, 8)?;
         let end = begin + offset(bytes, 12)?;
         let strings = header + offset(bytes, 16)?;
-        // Type 0 is void and is not in the bytes.
+        // Type 0 is void, which is not encoded.
         let void = Type { name: 0, info: 0, size_or_type: 0, tail: 0 };
         let mut this = Self { bytes, strings, types: vec![void], by_name: HashMap::new() };
         let mut at = begin;
@@ -111,8 +112,8 @@ impl<'a> Types<'a> {
         Ok(this)
     }
 
-    /// Bits from the start of `structure` to the member at the end of the path, and the size in bits where it is a bit
-    /// field. Members of anonymous structures and unions are found as if they were the outer one's.
+    /// Bits from the start of `structure` to the member at the end of the path. Members of anonymous structures and unions
+    /// count as those of the outer structure.
     #[must_use]
     pub fn bit_offset(&self, structure: &str, members: &[&str]) -> Option<u32> {
         self.named(structure).find_map(|id| {
@@ -136,7 +137,7 @@ impl<'a> Types<'a> {
             .map(|found| found.size_or_type)
     }
 
-    /// How many arguments a BTF tracepoint gives to a program: those of `btf_trace_NAME` but for the first, which is
+    /// Number of arguments that a BTF tracepoint passes to a program: those of `btf_trace_NAME` without the first, which is
     /// the kernel's own.
     #[must_use]
     pub fn tracepoint_arguments(&self, tracepoint: &str) -> Option<u32> {
@@ -152,8 +153,8 @@ impl<'a> Types<'a> {
         self.by_name.get(name.as_bytes()).into_iter().flatten().copied()
     }
 
-    /// Offset in bits and type of a member. Each structure is `searched` once: bytes in which one holds itself many times
-    /// would never be through.
+    /// Offset in bits and type of a member. Each structure is `searched` once: a structure that holds itself many times would
+    /// never end.
     fn member(&self, structure: usize, name: &[u8], searched: &mut Vec<usize>) -> Option<(u32, usize)> {
         let structure = self.followed(structure);
         let outer = self.types.get(structure)?;
@@ -203,7 +204,7 @@ impl<'a> Types<'a> {
     }
 }
 
-/// Bytes that follow a type, by its kind.
+/// Bytes of the part that depends on the kind.
 fn tail_len(found: Type) -> Result<usize, BtfError> {
     Ok(match found.kind() {
         // Forward, pointer, typedef, qualifiers, function, float, tag.
@@ -268,12 +269,12 @@ mod tests {
     }
 
     #[test]
-    fn a_member_is_found_by_its_name() {
+    fn a_member_is_found_by_name() {
         check("outer", &["a"], Some(0));
     }
 
     #[test]
-    fn a_member_of_an_anonymous_structure_is_found_as_the_outer_ones() {
+    fn a_member_of_an_anonymous_structure_belongs_to_the_outer_one() {
         check("outer", &["c"], Some(64));
     }
 
@@ -283,12 +284,12 @@ mod tests {
     }
 
     #[test]
-    fn the_size_of_a_bit_field_is_no_part_of_its_offset() {
+    fn the_offset_of_a_bit_field_does_not_include_its_size() {
         check("outer", &["flag"], Some(161));
     }
 
     #[test]
-    fn what_is_not_there_is_not_found() {
+    fn a_missing_member_or_structure_is_not_found() {
         check("outer", &["z"], None);
         check("nobody", &["a"], None);
     }
@@ -307,18 +308,18 @@ mod tests {
     }
 
     #[test]
-    fn other_bytes_are_no_btf() {
+    fn other_bytes_are_refused() {
         assert_eq!(Types::parse(b"\x7fELF____").err(), Some(BtfError::NotBtf));
     }
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
+        fn any_bytes_are_parsed_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
             let _ = Types::parse(&bytes);
         }
 
         #[test]
-        fn no_changed_byte_makes_it_panic(at in 0usize..200, value: u8) {
+        fn any_changed_byte_is_parsed_without_a_panic(at in 0usize..200, value: u8) {
             let mut bytes = example();
             let at = at % bytes.len();
             bytes[at] = value;

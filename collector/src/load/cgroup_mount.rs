@@ -1,4 +1,4 @@
-//! Where cgroup v2 is mounted: at /sys/fs/cgroup, or elsewhere where v1 and v2 are mixed.
+//! Where cgroup v2 is mounted: at /sys/fs/cgroup, or elsewhere if v1 and v2 are mixed.
 
 use std::{
     fs::File,
@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use procfs::process::Process;
+use ::procfs::process::Process;
 
 /// The mount of the cgroup v2 hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,26 +16,26 @@ pub struct CgroupMount {
 }
 
 impl CgroupMount {
-    /// Where it is.
+    /// The mount point.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether v1 hierarchies are mounted as well: then a container may show in those alone.
+    /// Whether v1 hierarchies are mounted as well. A container may then be visible in those alone.
     #[must_use]
     pub fn is_mixed_with_v1(&self) -> bool {
         self.mixed
     }
 
-    /// Opens its root.
+    /// Opens the root of the hierarchy.
     pub fn open(&self) -> io::Result<File> {
         File::open(&self.path)
     }
 }
 
-/// Finds the mount in /proc/self/mountinfo. The first whose root is the hierarchy's own root counts: a bind mount of
-/// a part of it would leave the rest of the machine unseen.
+/// Finds the first mount in /proc/self/mountinfo that has the root of the hierarchy. A bind mount of a part of it would
+/// leave the rest of the machine unseen.
 #[must_use]
 pub fn find_cgroup2() -> Option<CgroupMount> {
     let mounts = Process::myself().and_then(|process| process.mountinfo()).ok()?;

@@ -1,17 +1,19 @@
-//! Why the programs could not be brought into the kernel.
+//! Why the programs could not be loaded or attached.
 
-use std::{error::Error as _, io};
+use std::{error::Error, io};
 
-use aya::{
-    EbpfError,
-    maps::MapError,
-    programs::{ProgramError, links::LinkError},
+use super::{
+    btf::BtfError,
+    privilege::{Capability, advice},
+    vmlinux::VMLINUX,
 };
 
-use super::{Capability, VMLINUX, btf::BtfError, privilege::advice};
+/// The cause of a [`LoadError`], from the library that loads the programs. Its type is not part of this crate's API.
+pub type LoadCause = Box<dyn Error + Send + Sync>;
 
-/// Why the programs could not be brought into the kernel.
+/// Why the programs could not be loaded or attached.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum LoadError {
     /// The build has no kernel object.
     #[error("this binary was built without its kernel programs; build it with: cargo xtask build")]
@@ -19,35 +21,35 @@ pub enum LoadError {
     /// The process may not load programs.
     #[error("not privileged: the process lacks {}; {}", names(.missing), advice(.missing))]
     NotPrivileged {
-        /// The capabilities that are not there.
+        /// The capabilities that it lacks.
         missing: Vec<Capability>,
     },
-    /// The kernel tells no types.
+    /// The kernel does not publish its types.
     #[error("cannot read {VMLINUX}; it takes Linux 5.8 or newer, built with CONFIG_DEBUG_INFO_BTF")]
     NoBtf(#[source] io::Error),
-    /// The types cannot be understood.
+    /// The kernel's types cannot be understood.
     #[error("cannot read the kernel's types in {VMLINUX}")]
     BadBtf(#[from] BtfError),
-    /// aya cannot understand the types.
+    /// The library that loads the programs cannot understand the kernel's types.
     #[error("cannot read the kernel's types in {VMLINUX}")]
-    AyaBtf(#[from] aya::BtfError),
-    /// Structures lack fields that nothing works without.
+    UnloadableBtf(#[source] LoadCause),
+    /// Structures lack fields that the agent cannot do without.
     #[error("this kernel's types have no {}", .fields.join(", "))]
     NoFields {
         /// Paths of the fields.
         fields: Vec<&'static str>,
     },
-    /// The number of CPUs is not known.
+    /// The number of CPUs cannot be read.
     #[error("cannot read {file}")]
     Cpus {
-        /// The file that tells it.
+        /// The file that has it.
         file: &'static str,
         /// Why not.
         source: io::Error,
     },
     /// The object was refused before any program was loaded.
     #[error("cannot create the maps of the kernel programs")]
-    Maps(#[from] EbpfError),
+    Maps(#[source] LoadCause),
     /// The object lacks a map.
     #[error("the kernel object has no map {map}")]
     NoMap {
@@ -60,7 +62,7 @@ pub enum LoadError {
         /// Its name.
         map: &'static str,
         /// Why not.
-        source: MapError,
+        source: LoadCause,
     },
     /// The object lacks a program.
     #[error("the kernel object has no program {program}")]
@@ -68,26 +70,26 @@ pub enum LoadError {
         /// Its name.
         program: &'static str,
     },
-    /// A program was refused.
+    /// The kernel refused a program.
     #[error("the kernel refused {hook}")]
     Program {
         /// Its hook.
         hook: &'static str,
         /// The kernel's words, with the verifier's log.
-        source: Box<ProgramError>,
+        source: LoadCause,
     },
-    /// The hooks for connections have nothing to be attached to.
+    /// There is no cgroup to attach the hooks for connections to.
     #[error(
         "no cgroup v2 is mounted; mount one: mkdir -p /run/cgroup2 && mount -t cgroup2 none /run/cgroup2"
     )]
     NoCgroup,
-    /// The cgroup v2 root cannot be opened.
+    /// The root of cgroup v2 cannot be opened.
     #[error("cannot open the cgroup v2 root: {reason}")]
     Cgroup {
-        /// What the kernel said of it.
+        /// Why not.
         reason: String,
     },
-    /// A rule names a cgroup that is not there.
+    /// A rule names a cgroup that does not exist.
     #[error(
         "no cgroup has the id {id}, which a filter names; the id is the inode number of its directory: ls -di DIRECTORY"
     )]
@@ -95,41 +97,41 @@ pub enum LoadError {
         /// The id.
         id: u64,
     },
-    /// What the kernel says of the programs cannot be kept at hand.
+    /// The descriptors of the programs, which have the kernel's counts, cannot be kept.
     #[error("cannot keep the descriptors of the programs")]
     Misses {
         /// Why not.
-        source: Box<ProgramError>,
+        source: LoadCause,
     },
     /// The task iterator cannot be opened.
     #[error("cannot open the task iterator")]
-    Iterator(#[from] LinkError),
+    Iterator(#[source] LoadCause),
     /// The task iterator cannot be run.
     #[error("cannot read the task iterator")]
     Scan(#[source] io::Error),
 }
 
 impl LoadError {
-    /// Whether it is for want of privilege, and not of the kernel.
+    /// Whether the process lacks a privilege.
     #[must_use]
     pub fn is_privilege(&self) -> bool {
         matches!(self, Self::NotPrivileged { .. })
     }
 
-    /// Whether it is for what was asked for, and neither for the kernel nor for privilege.
+    /// Whether the configuration asks for something that does not exist.
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         matches!(self, Self::NoCgroupId { .. })
     }
 
-    /// What is wrong and why in one line: the messages of all causes, with no more of the verifier's log than its end.
+    /// The messages of the error and all its causes in one line, with only the end of the verifier's log.
     #[must_use]
     pub fn brief(&self) -> String {
         let mut brief = without_log(&self.to_string());
         let mut cause = self.source();
         while let Some(error) = cause {
             let message = without_log(&error.to_string());
-            // aya's messages often hold those of their causes.
+            // aya's messages often include those of their causes.
             if !brief.contains(&message) {
                 brief = format!("{brief}: {message}");
             }
@@ -137,20 +139,45 @@ impl LoadError {
         }
         brief
     }
+
+    pub(super) fn unloadable_btf(source: impl Into<LoadCause>) -> Self {
+        Self::UnloadableBtf(source.into())
+    }
+
+    pub(super) fn maps(source: impl Into<LoadCause>) -> Self {
+        Self::Maps(source.into())
+    }
+
+    pub(super) fn map(map: &'static str, source: impl Into<LoadCause>) -> Self {
+        Self::Map { map, source: source.into() }
+    }
+
+    pub(super) fn program(hook: &'static str, source: impl Into<LoadCause>) -> Self {
+        Self::Program { hook, source: source.into() }
+    }
+
+    pub(super) fn misses(source: impl Into<LoadCause>) -> Self {
+        Self::Misses { source: source.into() }
+    }
+
+    pub(super) fn iterator(source: impl Into<LoadCause>) -> Self {
+        Self::Iterator(source.into())
+    }
 }
 
-/// Where aya's messages go over to the verifier's log.
+/// Where the verifier's log begins in aya's messages.
 const LOG: &str = "Verifier output:";
-/// Lines of it that are kept: the complaint stands in the last one or two.
+/// Lines of the log to keep: the complaint is in the last one or two.
 const LOG_LINES: usize = 3;
-/// Beginnings of lines that hold figures and no complaint.
+/// Beginnings of lines that have figures and no complaint.
 const FIGURES: [&str; 3] = ["processed ", "verification time ", "stack depth "];
 
-/// The message with the verifier's log cut to its last lines that tell something, in one line.
+/// The message in one line, with the verifier's log cut to its last meaningful lines.
 fn without_log(message: &str) -> String {
     let (message, log) = message.split_once(LOG).unwrap_or((message, ""));
-    let tells = |line: &&str| !line.is_empty() && !FIGURES.iter().any(|figures| line.starts_with(figures));
-    let lines: Vec<&str> = log.lines().map(str::trim).filter(tells).collect();
+    let is_complaint =
+        |line: &&str| !line.is_empty() && !FIGURES.iter().any(|figures| line.starts_with(figures));
+    let lines: Vec<&str> = log.lines().map(str::trim).filter(is_complaint).collect();
     let end = lines.get(lines.len().saturating_sub(LOG_LINES)..).unwrap_or_default().join("; ");
     let message = message.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     let message = message.trim_end_matches('.');
@@ -173,11 +200,11 @@ mod tests {
     fn refused(log: &str) -> LoadError {
         let io_error = io::Error::from_raw_os_error(libc::EACCES);
         let source = ProgramError::LoadError { io_error, verifier_log: VerifierLog::new(log.to_owned()) };
-        LoadError::Program { hook: "tp_btf/sched_process_exec", source: Box::new(source) }
+        LoadError::program("tp_btf/sched_process_exec", source)
     }
 
     #[test]
-    fn of_the_verifiers_log_only_its_end_is_kept_and_no_cause_is_told_twice() {
+    fn a_brief_error_has_the_end_of_the_verifiers_log_and_each_cause_once() {
         let log = "func#0 @0\n0: R1=ctx() R10=fp0\n1: (79) r6 = *(u64 *)(r1 +0)\n2: (85) call unknown#195896080\n\
                    unknown func bpf_probe_read_kernel#113\nverification time 41 usec\nstack depth 0\n\
                    processed 3 insns (limit 1000000) max_states_per_insn 0\n\n";
@@ -190,12 +217,12 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_log_is_not_announced() {
+    fn a_brief_error_does_not_announce_an_empty_log() {
         assert!(refused("").brief().ends_with("returned Permission denied (os error 13)"));
     }
 
     #[test]
-    fn causes_follow_their_error() {
+    fn a_brief_error_has_its_causes_behind_it() {
         let error = LoadError::Scan(io::Error::from_raw_os_error(libc::EPERM));
         assert_eq!(error.brief(), "cannot read the task iterator: Operation not permitted (os error 1)");
     }

@@ -1,8 +1,7 @@
-//! Hands the rules of a [`Filter`] to the programs: switches as read-only data, and a map for each key.
+//! Passes the rules of a [`Filter`] to the programs: switches as read-only data, and a map for each key.
 //!
-//! Rules on paths of images and cgroups are tries, which the kernel side asks with a path of any length at the cost of one
-//! look-up. A cgroup's path is asked once, when it is made; for those that are there already, and for the images of
-//! processes that run already, it is asked here.
+//! Rules on paths of images and cgroups are tries, in which the kernel side looks up a path of any length at once. It looks up
+//! the path of a cgroup when the cgroup is made. For cgroups and processes that already exist, this module does it.
 
 use std::{
     borrow::BorrowMut,
@@ -21,7 +20,7 @@ use collector_common::{
     RULED_PROCESSES_MAX,
 };
 
-use super::LoadError;
+use super::error::LoadError;
 use crate::filter::{CgroupRule, Filter, PathRule, Rule, Trie};
 
 const UIDS: &str = "UIDS";
@@ -50,7 +49,7 @@ pub(super) fn switches(filter: &Filter) -> Filters {
     switches
 }
 
-/// How many entries each map has room for; one where it is not used.
+/// The number of entries of each map; one for a map that is not used.
 pub(super) fn sizes(filter: &Filter) -> [(&'static str, u32); 8] {
     let on = |used: bool, entries: u32| if used { entries.max(1) } else { 1 };
     let rules = u32::try_from(filter.rules().count()).unwrap_or(u32::MAX);
@@ -73,14 +72,14 @@ pub(super) fn has_cgroups(filter: &Filter) -> bool {
     filter.cgroup_rules().next().is_some()
 }
 
-/// Fills in what is known before any program runs.
+/// Fills the maps that do not depend on what runs.
 pub(super) fn fill(ebpf: &mut Ebpf, filter: &Filter) -> Result<(), LoadError> {
     let (mut uids, mut comms) = (BTreeMap::<u32, u32>::new(), BTreeMap::new());
     for (rule, bit) in filter.rules() {
         match rule {
             Rule::Uid(uid) => *uids.entry(*uid).or_default() |= bit,
             Rule::Comm(comm) => *comms.entry(comm.0).or_default() |= bit,
-            // Below, as tries, and where the cgroups and processes are looked through.
+            // In tries, below, and in the maps of existing cgroups and processes.
             Rule::Cgroup(_) | Rule::Image(_) | Rule::Parent(_) => {}
         }
     }
@@ -90,18 +89,18 @@ pub(super) fn fill(ebpf: &mut Ebpf, filter: &Filter) -> Result<(), LoadError> {
     insert_paths(ebpf, CGROUP_PATHS, &Trie::new(cgroup_paths(filter)))
 }
 
-/// Notes the cgroups that are there already. The hook for those that are made must be attached.
+/// Adds the existing cgroups. The hook for new ones must be attached already.
 pub(super) fn note_cgroups(ebpf: &mut Ebpf, filter: &Filter, mount: &Path) -> Result<(), LoadError> {
     let failed = |source: io::Error| LoadError::Cgroup { reason: source.to_string() };
     let mut noted = BTreeMap::new();
-    // Directories to look through, and the rules on them.
+    // Directories to visit, and the rules on them.
     let mut waiting = vec![(mount.to_owned(), bits_of_cgroup(filter, mount, mount, 0).map_err(failed)?)];
     while let Some((directory, (id, bits))) = waiting.pop() {
         if bits != 0 {
             noted.insert(id, bits);
         }
         waiting.extend(below(&directory).into_iter().filter_map(|below| {
-            // One that is gone by now has nothing in it.
+            // A cgroup that is gone has no processes.
             let found = bits_of_cgroup(filter, mount, &below, bits).ok()?;
             Some((below, found))
         }));
@@ -115,8 +114,8 @@ pub(super) fn note_cgroups(ebpf: &mut Ebpf, filter: &Filter, mount: &Path) -> Re
     insert(ebpf, CGROUPS, noted)
 }
 
-/// Notes what the paths of images say of processes that run already: their ids, and what each runs. The hooks for
-/// processes must be attached: what those find out of a process, or of another one that has its id by now, goes before.
+/// Adds the rules on images of running processes, given as process ids and paths. The hooks for processes must be attached
+/// already: what they write about a process, or a later one with its id, takes precedence.
 pub(super) fn note_running(
     ebpf: &mut Ebpf,
     filter: &Filter,
@@ -140,9 +139,9 @@ fn cgroup_paths(filter: &Filter) -> impl Iterator<Item = (&PathRule, u32)> {
     })
 }
 
-/// The id of a cgroup, and the rules on it: those on its path and its id, and those on the one above.
+/// The id of a cgroup, and the rules on it: those on its path and id, and those on its parent.
 fn bits_of_cgroup(filter: &Filter, mount: &Path, directory: &Path, above: u32) -> io::Result<(u64, u32)> {
-    // The inode number is the id: kernels of 64 bits have both in one.
+    // The inode number is the id on a 64-bit kernel.
     let id = fs::metadata(directory)?.ino();
     let path = directory.strip_prefix(mount).unwrap_or(directory).as_os_str().as_bytes();
     let path = [b"/", path].concat();
@@ -155,7 +154,7 @@ fn bits_of_cgroup(filter: &Filter, mount: &Path, directory: &Path, above: u32) -
 }
 
 fn below(directory: &Path) -> Vec<PathBuf> {
-    // One that is gone by now has nothing below it.
+    // A cgroup that is gone has no children.
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
@@ -168,13 +167,13 @@ fn insert<K: Pod>(
     map: &'static str,
     entries: impl IntoIterator<Item = (K, u32)>,
 ) -> Result<(), LoadError> {
-    let failed = |source| LoadError::Map { map, source };
+    let failed = |source: MapError| LoadError::map(map, source);
     let mut into: HashMap<_, K, u32> = open(ebpf, map)?.try_into().map_err(failed)?;
     entries.into_iter().try_for_each(|(key, bits)| into.insert(key, bits, 0)).map_err(failed)
 }
 
 fn insert_paths(ebpf: &mut Ebpf, map: &'static str, paths: &Trie) -> Result<(), LoadError> {
-    let failed = |source| LoadError::Map { map, source };
+    let failed = |source: MapError| LoadError::map(map, source);
     let mut into: lpm_trie::LpmTrie<_, [u8; RULE_PATH_MAX], u32> =
         open(ebpf, map)?.try_into().map_err(failed)?;
     paths.entries().try_for_each(|(path, bits)| insert_path(&mut into, path, bits)).map_err(failed)
@@ -209,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn no_filter_switches_nothing_on_and_takes_no_room() {
+    fn without_a_filter_no_switch_is_on_and_no_map_is_large() {
         assert_eq!(switches(&Filter::OFF), Filters::OFF);
         assert!(sizes(&Filter::OFF).iter().all(|(_, entries)| *entries == 1));
     }
@@ -223,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cgroup_has_the_rules_on_its_path_and_those_of_the_one_above() {
+    fn a_cgroup_has_the_rules_on_its_path_and_those_of_its_parent() {
         let mount = tempfile::tempdir().unwrap();
         let below = mount.path().join("a.slice/b.service");
         fs::create_dir_all(&below).unwrap();

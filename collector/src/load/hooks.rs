@@ -1,4 +1,4 @@
-//! The one list of hooks, and how each kind is loaded and attached.
+//! The one list of hooks, and how to load and attach each kind.
 
 use std::{fs::File, io};
 
@@ -7,33 +7,7 @@ use aya::{
     programs::{BtfTracePoint, CgroupAttachMode, CgroupSockAddr, Iter, Program, ProgramError, SockOps},
 };
 
-use super::{LoadError, standby::Standby};
-
-/// The part of the agent's work that a hook serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// Nothing works without it.
-    Processes,
-    /// What ran before the agent.
-    Scan,
-    /// Connections.
-    Connections,
-    /// Rules on cgroups that are made while the agent runs. Attached where there are such rules.
-    Cgroups,
-}
-
-impl Part {
-    /// Its name for users.
-    #[must_use]
-    pub fn feature(self) -> &'static str {
-        match self {
-            Self::Processes => "processes",
-            Self::Scan => "processes that ran before the agent",
-            Self::Connections => "connections",
-            Self::Cgroups => "filters by cgroup",
-        }
-    }
-}
+use super::{backup::Backups, error::LoadError, part::Part};
 
 #[derive(Clone, Copy, Debug)]
 enum Attach {
@@ -48,13 +22,13 @@ enum Attach {
 /// A program and where it is attached.
 #[derive(Clone, Copy, Debug)]
 pub struct Hook {
-    /// What users see: kind and place, as the kernel names them.
+    /// The name for users: kind and place, as the kernel names them.
     pub name: &'static str,
-    /// What it serves.
+    /// The part of the agent's work that it serves.
     pub part: Part,
     program: &'static str,
-    /// Tells what the kernel does not run the program for: see [`Standby`](super::standby::Standby).
-    standby: Option<&'static str>,
+    /// Reports the events for which the kernel does not run the program: see [`Backups`].
+    backup: Option<&'static str>,
     attach: Attach,
 }
 
@@ -62,19 +36,19 @@ const TASKS: &str = "running_tasks";
 
 /// Every hook, in the order in which they are attached.
 pub const HOOKS: &[Hook] = &[
-    // First, so that what the others judge by is there.
+    // First, because the others judge by the rules on cgroups.
     tracepoint("tp_btf/cgroup_mkdir", "cgroup_mkdir", Part::Cgroups),
     tracepoint("tp_btf/cgroup_rmdir", "cgroup_rmdir", Part::Cgroups),
     tracepoint("tp_btf/sched_process_exit", "sched_process_exit", Part::Processes)
-        .with("sched_process_exit_2"),
+        .with_backup("sched_process_exit_2"),
     tracepoint("tp_btf/sched_process_exec", "sched_process_exec", Part::Processes)
-        .with("sched_process_exec_2"),
+        .with_backup("sched_process_exec_2"),
     tracepoint("tp_btf/sched_process_fork", "sched_process_fork", Part::Processes)
-        .with("sched_process_fork_2"),
+        .with_backup("sched_process_fork_2"),
     hook("iter/task", TASKS, Part::Scan, Attach::Iterator("task")),
-    // Before sock_ops, so that no connect is without its result.
+    // Before sock_ops, so that each connect has its result.
     tracepoint("tp_btf/inet_sock_set_state", "inet_sock_set_state", Part::Connections)
-        .with("inet_sock_set_state_2"),
+        .with_backup("inet_sock_set_state_2"),
     hook("sock_ops", "tcp_connect", Part::Connections, Attach::SockOps),
     sock_addr("cgroup/connect4", "udp_connect4"),
     sock_addr("cgroup/connect6", "udp_connect6"),
@@ -83,7 +57,7 @@ pub const HOOKS: &[Hook] = &[
 ];
 
 const fn hook(name: &'static str, program: &'static str, part: Part, attach: Attach) -> Hook {
-    Hook { name, part, program, standby: None, attach }
+    Hook { name, part, program, backup: None, attach }
 }
 
 const fn tracepoint(name: &'static str, tracepoint: &'static str, part: Part) -> Hook {
@@ -95,21 +69,20 @@ const fn sock_addr(name: &'static str, program: &'static str) -> Hook {
 }
 
 impl Hook {
-    const fn with(self, standby: &'static str) -> Self {
-        Self { standby: Some(standby), ..self }
+    const fn with_backup(self, backup: &'static str) -> Self {
+        Self { backup: Some(backup), ..self }
     }
 
-    /// Attaches the program that stands by for that of [`Hook::attach`], which is attached already: programs of a
-    /// tracepoint run in the order in which they were attached.
-    pub(super) fn attach_standby(&self, ebpf: &mut Ebpf, btf: &Btf) -> Result<(), LoadError> {
-        match self.standby {
-            // It has the hook's program in no other place.
+    /// Attaches the backup program, if there is one. The primary must be attached already: programs of a tracepoint run in
+    /// the order in which they were attached.
+    pub(super) fn attach_backup(&self, ebpf: &mut Ebpf, btf: &Btf) -> Result<(), LoadError> {
+        match self.backup {
             Some(program) => Self { program, ..*self }.attach(ebpf, btf, &Ok(None)),
             None => Ok(()),
         }
     }
 
-    /// Loads the program and attaches it; the iterator is only loaded. `cgroup` is the root of cgroup v2, or why there is
+    /// Loads the program and attaches it; an iterator is only loaded. `cgroup` is the root of cgroup v2, or why there is
     /// none.
     pub(super) fn attach(
         &self,
@@ -124,10 +97,10 @@ impl Hook {
             Attach::SockOps => attach_sock_ops(program, root(cgroup)?),
             Attach::SockAddr => attach_sock_addr(program, root(cgroup)?),
         }
-        .map_err(|source| LoadError::Program { hook: self.name, source: Box::new(source) })
+        .map_err(|source| LoadError::program(self.name, source))
     }
 
-    /// Attaches the program as [`Hook::attach`] does, the iterator too, and takes it out of the kernel again.
+    /// Attaches the program as [`Hook::attach`] does, also an iterator, and unloads it.
     pub(super) fn probe(
         &self,
         ebpf: &mut Ebpf,
@@ -139,10 +112,10 @@ impl Hook {
             open_tasks(ebpf)?;
         }
         let program = ebpf.program_mut(self.program).ok_or(LoadError::NoProgram { program: self.program })?;
-        unload(program).map_err(|source| LoadError::Program { hook: self.name, source: Box::new(source) })
+        unload(program).map_err(|source| LoadError::program(self.name, source))
     }
 
-    /// The option of the kernel's configuration without which it cannot be attached.
+    /// The option of the kernel's configuration that the hook needs.
     #[must_use]
     pub fn kernel_config(&self) -> &'static str {
         match self.attach {
@@ -152,13 +125,13 @@ impl Hook {
     }
 }
 
-/// The program that stands by for this one, where one does.
-pub(super) fn standby_of(program: &str, standby: Standby) -> Option<&'static str> {
+/// The backup of this program; `None` if this kernel needs none.
+pub(super) fn backup_of(program: &str, backups: Backups) -> Option<&'static str> {
     let hook = HOOKS.iter().find(|hook| hook.program == program)?;
-    hook.standby.filter(|_| standby.is_needed_for(hook.part))
+    hook.backup.filter(|_| backups.are_needed_for(hook.part))
 }
 
-/// Detaches the program, too.
+/// Detaches and unloads the program.
 fn unload(program: &mut Program) -> Result<(), ProgramError> {
     match program {
         Program::BtfTracePoint(program) => program.unload(),
@@ -191,7 +164,7 @@ fn load_iterator(program: &mut Program, over: &str, btf: &Btf) -> Result<(), Pro
 fn attach_sock_ops(program: &mut Program, cgroup: &File) -> Result<(), ProgramError> {
     let program: &mut SockOps = program.try_into()?;
     program.load()?;
-    // A link with flags 0: it lives beside the programs of others and goes with its descriptor.
+    // A link with flags 0: it coexists with the programs of others, and closing its descriptor removes it.
     program.attach(cgroup, CgroupAttachMode::Single).map(drop)
 }
 
@@ -201,11 +174,11 @@ fn attach_sock_addr(program: &mut Program, cgroup: &File) -> Result<(), ProgramE
     program.attach(cgroup, CgroupAttachMode::Single).map(drop)
 }
 
-/// Opens the task iterator; each read of it goes over all tasks once.
+/// Opens the task iterator; reading it to its end visits each task once.
 pub(super) fn open_tasks(ebpf: &mut Ebpf) -> Result<File, LoadError> {
-    let refused = |source| LoadError::Program { hook: "iter/task", source: Box::new(source) };
+    let refused = |source: ProgramError| LoadError::program("iter/task", source);
     let program = ebpf.program_mut(TASKS).ok_or(LoadError::NoProgram { program: TASKS })?;
     let iterator: &mut Iter = program.try_into().map_err(refused)?;
     let link = iterator.attach().and_then(|id| iterator.take_link(id)).map_err(refused)?;
-    Ok(link.into_file()?)
+    link.into_file().map_err(LoadError::iterator)
 }

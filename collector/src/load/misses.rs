@@ -1,8 +1,8 @@
-//! Events that the kernel did not run a program for, of which no program can tell.
+//! Events for which the kernel did not run a program, so that no program could count them.
 //!
-//! A kernel that lets tracing programs be preempted does not run one on a CPU where the same program was interrupted, and
-//! counts that (`recursion_misses` of `bpf_prog_info`, Linux 5.12). So does one where an interrupt would run the program that it
-//! interrupted. Seen on 7.3 with two busy CPUs. What the program that stands by has told is not lost.
+//! While a tracing program is preempted or interrupted, the kernel does not run the same program again on that CPU, and
+//! counts that (`recursion_misses` of `bpf_prog_info`, Linux 5.12). Seen on 7.3 with two busy CPUs. An event that the backup
+//! program reported is not lost.
 
 use std::{fs, io, os::fd::AsFd as _, os::fd::AsRawFd as _};
 
@@ -13,9 +13,9 @@ use aya::{
 };
 use collector_common::{Counters, Kind, Loss};
 
-use super::{LoadError, hooks::standby_of, standby::Standby, take, wire::Wire};
+use super::{backup::Backups, error::LoadError, hooks::backup_of, object::take, wire::Wire};
 
-/// Programs that may be missed, and what each would have sent. Those at cgroups have no such guard, and are run.
+/// Programs that the kernel may skip, and the kind of record of each. It never skips those at cgroups.
 const PROGRAMS: [(&str, Kind); 4] = [
     ("sched_process_fork", Kind::Fork),
     ("sched_process_exec", Kind::Exec),
@@ -23,57 +23,54 @@ const PROGRAMS: [(&str, Kind); 4] = [
     ("inet_sock_set_state", Kind::ConnectResult),
 ];
 
-/// The line of /proc/PID/fdinfo/FD.
+/// The line of /proc/PID/fdinfo/FD with the count.
 const LINE: &str = "recursion_misses:";
 
-/// How often a second program told what the first was not run for, by kind.
-const STOOD_IN: &str = "STOOD_IN";
+/// The map with the number of events that backup programs reported, by kind.
+const BACKUP_REPORTS: &str = "BACKUP_REPORTS";
 
-type StoodIn = [u64; Kind::COUNT];
+type BackupReports = [u64; Kind::COUNT];
 
-/// Programs whose misses are counted, be they detached by now.
+/// Counts the misses of programs, also after they were detached.
 pub(super) struct Misses {
     programs: Vec<Watched>,
-    stood_in: PerCpuArray<MapData, Wire<StoodIn>>,
+    backup_reports: PerCpuArray<MapData, Wire<BackupReports>>,
 }
 
 struct Watched {
     kind: Kind,
-    first: ProgramFd,
-    /// The one that stands by.
-    second: Option<ProgramFd>,
+    primary: ProgramFd,
+    backup: Option<ProgramFd>,
 }
 
 impl Misses {
     /// Of the programs that are loaded.
-    pub(super) fn of(ebpf: &mut Ebpf, standby: Standby) -> Result<Self, LoadError> {
+    pub(super) fn of(ebpf: &mut Ebpf, backups: Backups) -> Result<Self, LoadError> {
         let mut programs = Vec::new();
         for (name, kind) in PROGRAMS {
             // Without connections that hook is not loaded.
-            let Some(first) = descriptor(ebpf, name)? else { continue };
-            let second = match standby_of(name, standby) {
+            let Some(primary) = descriptor(ebpf, name)? else { continue };
+            let backup = match backup_of(name, backups) {
                 Some(name) => descriptor(ebpf, name)?,
                 None => None,
             };
-            programs.push(Watched { kind, first, second });
+            programs.push(Watched { kind, primary, backup });
         }
-        let stood_in = PerCpuArray::try_from(take(ebpf, STOOD_IN)?)
-            .map_err(|source| LoadError::Map { map: STOOD_IN, source })?;
-        Ok(Self { programs, stood_in })
+        Ok(Self { programs, backup_reports: take(ebpf, BACKUP_REPORTS)? })
     }
 
-    /// Counts each event that no program was run for as seen and lost, for want of a place to build its record in. At most
-    /// as many were lost: a thread's fork or exit, and another change of a socket's state, would have made none.
+    /// Adds each event that no program reported as seen and lost, with the cause [`Loss::ReserveFailed`]. An upper bound: the
+    /// fork or exit of a thread, and any other change of a socket's state, would have made no record.
     pub(super) fn add_to(&self, counters: &mut Counters) -> io::Result<()> {
         let mut missed = Vec::new();
-        for Watched { kind, first, second } in &self.programs {
-            missed.push((kind, misses(first)?, second.as_ref().map(misses).transpose()?));
+        for Watched { kind, primary, backup } in &self.programs {
+            missed.push((kind, misses(primary)?, backup.as_ref().map(misses).transpose()?));
         }
-        // Asked last, so that nothing is missed here whose second program has told it and was not counted.
-        let stood_in = self.stood_in.get(&0, 0).map_err(io::Error::other)?;
-        for (kind, first, second) in missed {
-            let told = stood_in.iter().filter_map(|Wire(counts)| counts.get(kind.index())).sum();
-            let unseen = lost(first, second, told);
+        // Read last, so that it includes the backup's report of each miss read above.
+        let reports = self.backup_reports.get(&0, 0).map_err(io::Error::other)?;
+        for (kind, primary, backup) in missed {
+            let reported = reports.iter().filter_map(|Wire(counts)| counts.get(kind.index())).sum();
+            let unseen = lost(primary, backup, reported);
             if let Some(seen) = counters.seen.get_mut(kind.index()) {
                 *seen += unseen;
             }
@@ -86,15 +83,15 @@ impl Misses {
     }
 }
 
-/// What neither program told, of the misses of both and of what the second told in the place of the first. What is lost was
-/// missed by both, and a miss of the second behind a first that was run loses nothing.
-fn lost(first: u64, second: Option<u64>, told: u64) -> u64 {
-    second.map_or(first, |second| first.saturating_sub(told).min(second))
+/// Events that neither program reported: `min(primary - reported, backup)`, from the misses of both and the number of events
+/// that the backup reported. A miss of the backup alone loses nothing, since the primary has run.
+fn lost(primary: u64, backup: Option<u64>, reported: u64) -> u64 {
+    backup.map_or(primary, |backup| primary.saturating_sub(reported).min(backup))
 }
 
 /// `None` for a program that is not loaded.
 fn descriptor(ebpf: &Ebpf, name: &str) -> Result<Option<ProgramFd>, LoadError> {
-    let failed = |source| LoadError::Misses { source: Box::new(source) };
+    let failed = |source: ProgramError| LoadError::misses(source);
     let Some(program) = ebpf.program(name) else { return Ok(None) };
     let program: &BtfTracePoint = program.try_into().map_err(failed)?;
     match program.fd() {
@@ -120,18 +117,18 @@ mod tests {
     use super::{lost, misses_in};
 
     #[test]
-    fn what_the_second_program_told_is_not_lost() {
+    fn an_event_that_the_backup_reported_is_not_lost() {
         assert_eq!(lost(3, None, 0), 3);
         assert_eq!(lost(3, Some(0), 3), 0);
         assert_eq!(lost(3, Some(1), 2), 1);
-        // The second was missed behind a first that was run.
+        // The backup was skipped behind a primary that ran.
         assert_eq!(lost(3, Some(2), 3), 0);
-        // The first was missed, and the second is about to tell it.
+        // The primary was skipped, and the backup is about to report.
         assert_eq!(lost(4, Some(0), 3), 0);
     }
 
     #[test]
-    fn misses_are_read_where_the_kernel_tells_them() {
+    fn misses_are_read_if_the_kernel_reports_them() {
         let info = "pos:\t0\nflags:\t02000002\nprog_type:\t26\nrun_cnt:\t0\nrecursion_misses:\t17\nverified_insns:\t9\n";
         assert_eq!(misses_in(info), 17);
         assert_eq!(misses_in("pos:\t0\nprog_type:\t26\n"), 0);

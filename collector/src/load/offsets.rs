@@ -1,21 +1,27 @@
-//! Looks every row of [`Offsets::FIELDS`] up in the running kernel's types.
+//! Looks up every row of [`Offsets::FIELDS`] in the running kernel's types.
 
 use collector_common::{ABSENT, Field, FieldKind, Need, Offsets};
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
-use super::{Degraded, LoadError, btf::Types};
+use super::{btf::Types, error::LoadError, part::Degraded, vmlinux::read_vmlinux};
 
-/// What was found.
+/// The features that this kernel's types lack fields for; an error if the agent cannot do without them. Takes no
+/// privilege.
+pub fn lacking_fields() -> Result<Vec<Degraded>, LoadError> {
+    find(&read_vmlinux().map_err(LoadError::NoBtf)?).map(|found| found.degraded)
+}
+
+/// The offsets of the running kernel.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct ResolvedOffsets {
     /// The offsets.
     pub(super) offsets: Offsets,
-    /// Features that the kernel's structures have no fields for.
+    /// Features for which the kernel's structures lack fields.
     pub(super) degraded: Vec<Degraded>,
 }
 
 /// Finds the offsets in the bytes of /sys/kernel/btf/vmlinux.
-pub(super) fn find(vmlinux: &[u8]) -> Result<Found, LoadError> {
+pub(super) fn find(vmlinux: &[u8]) -> Result<ResolvedOffsets, LoadError> {
     let types = Types::parse(vmlinux)?;
     let mut missing = Vec::new();
     let mut degraded = Vec::new();
@@ -40,12 +46,12 @@ pub(super) fn find(vmlinux: &[u8]) -> Result<Found, LoadError> {
     if !missing.is_empty() {
         return Err(LoadError::NoFields { fields: missing });
     }
-    // The table declares the structure's fields in this order, so the sizes agree.
+    // The table declares the fields of the structure in this order, so the sizes agree.
     let offsets = Offsets::read_from_bytes(answers.as_bytes()).unwrap_or(Offsets::NONE);
-    Ok(Found { offsets, degraded })
+    Ok(ResolvedOffsets { offsets, degraded })
 }
 
-/// The programs read the eight ids of `struct cred` as one block; a kernel that shuffles its structures has them elsewhere.
+/// Whether the eight ids of `struct cred` are one block, as the programs read them. A kernel may shuffle its structures.
 fn ids_in_a_row(types: &Types<'_>) -> bool {
     let names = ["uid", "gid", "suid", "sgid", "euid", "egid", "fsuid", "fsgid"];
     let offsets: Vec<_> = names.iter().filter_map(|name| types.bit_offset("cred", &[name])).collect();

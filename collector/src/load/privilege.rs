@@ -27,7 +27,7 @@ impl Capability {
 /// `include/uapi/linux/capability.h`
 const SYS_ADMIN: u32 = 21;
 
-/// The first two stand for parts of `CAP_SYS_ADMIN` since Linux 5.8, and that still covers them.
+/// The required capabilities. `CAP_SYS_ADMIN` includes the first two, which are separate since Linux 5.8.
 const REQUIRED: [Capability; 5] = [
     Capability { bit: 39, name: "CAP_BPF", why: "programs and maps cannot be created" },
     Capability { bit: 38, name: "CAP_PERFMON", why: "tracing programs cannot be loaded" },
@@ -79,21 +79,29 @@ pub(crate) fn advice_to(uid: u32, missing: &[Capability]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{SYS_ADMIN, advice_to, missing_from};
+    use ::procfs::process::Process;
+
+    use super::{SYS_ADMIN, advice_to, missing_capabilities, missing_from};
 
     #[test]
-    fn an_old_root_without_cap_bpf_is_enough_with_cap_sys_admin() {
+    fn cap_sys_admin_includes_cap_bpf_and_cap_perfmon() {
         let old_root = (1 << SYS_ADMIN) | (1 << 12) | (1 << 19) | (1 << 2);
         assert!(missing_from(old_root).is_empty());
     }
 
     #[test]
-    fn nothing_held_is_everything_missing() {
+    fn an_empty_set_lacks_all_required_capabilities() {
         assert_eq!(missing_from(0).len(), 5);
     }
 
     #[test]
-    fn root_is_told_which_capability_to_add_and_another_user_to_become_root() {
+    fn the_missing_capabilities_are_those_that_proc_shows() {
+        let status = Process::myself().and_then(|process| process.status()).unwrap();
+        assert_eq!(missing_capabilities(), missing_from(status.capeff));
+    }
+
+    #[test]
+    fn root_is_advised_to_add_the_capability_and_another_user_to_become_root() {
         let missing = missing_from(!(1 << 12));
         let root = advice_to(0, &missing);
         assert!(root.contains("--cap-add NET_ADMIN") && !root.contains("as root"), "{root}");

@@ -1,10 +1,10 @@
-//! Lets aya read values of maps as types of `collector-common`.
+//! Values of maps, as types of `collector-common`.
 
 use aya::Pod;
 use collector_common::Counters;
 use zerocopy::{FromBytes, IntoBytes};
 
-/// A value of a map.
+/// A value of a map, which aya can read.
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]
 pub(super) struct Wire<T>(pub(super) T);
@@ -13,7 +13,7 @@ pub(super) struct Wire<T>(pub(super) T);
 // first and `IntoBytes` (no padding) the second; `Wire` is transparent, so it has the same bytes.
 unsafe impl<T: FromBytes + IntoBytes + Copy + 'static> Pod for Wire<T> {}
 
-/// Adds one CPU's counters to the sum.
+/// Adds the counters of one CPU to the sum.
 pub(super) fn add(sum: &mut Counters, counters: &Counters) {
     for (total, seen) in sum.seen.iter_mut().zip(counters.seen) {
         *total += seen;

@@ -2,19 +2,19 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::{digest::Limits, wake::Waker};
+use crate::{digest::Limits, wake_event::WakeEvent};
 
 /// A mailbox that any thread writes to and the pipeline empties. A newer command replaces an older one of its kind that
 /// the pipeline has not taken yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Commands {
     digest_limits: Arc<Mutex<Option<Limits>>>,
-    waker: Waker,
+    waker: WakeEvent,
 }
 
 impl Commands {
     /// An empty mailbox. Each command wakes the thread that waits for `waker`.
-    pub(crate) fn new(waker: Waker) -> Self {
+    pub(crate) fn new(waker: WakeEvent) -> Self {
         Self { digest_limits: Arc::default(), waker }
     }
 

@@ -36,8 +36,8 @@ use crate::{
     event::{Action, Agent, Event, EventId, Loss, LossReason},
     filter::Selection,
     process::TableCounters,
-    source::{OwnedRecord, RecordSource},
-    wake::Waker,
+    source::{Outcome, OwnedRecord, RecordSource},
+    wake_event::WakeEvent,
 };
 
 /// Records that are read before anything else is looked after.
@@ -83,13 +83,13 @@ struct Read {
 #[derive(Clone, Debug)]
 pub struct Stopper {
     stop: Arc<AtomicBool>,
-    waker: Waker,
+    waker: WakeEvent,
 }
 
 impl Stopper {
     /// For a pipeline that waits with this bell.
     #[must_use]
-    pub fn new(waker: Waker) -> Self {
+    pub fn new(waker: WakeEvent) -> Self {
         Self { stop: Arc::new(AtomicBool::new(false)), waker }
     }
 
@@ -154,20 +154,21 @@ impl Pipeline {
         self.intake.selection = selection;
     }
 
-    /// Runs until it is stopped, the source ends, or nobody takes the events any more.
-    pub fn run(mut self, agent: Agent, started_ns: u64) {
+    /// Runs until it is stopped, the source ends, or nobody takes the events any more. Returns how the source ended.
+    pub fn run(mut self, agent: Agent, started_ns: u64) -> Outcome {
         self.intake.last_ns = started_ns;
         let began = self.now_ns();
         let mut start = self.intake.enricher.own(Action::AgentStart, began);
-        start.agent = Some(Box::new(agent));
+        start.agent = Some(Box::new(agent.clone()));
         self.intake.tally.made(Action::AgentStart);
         self.intake.queue.push_ready(start, began);
         if let Err(error) = self.source.scan() {
             tracing::warn!("processes that ran before are not known: {error}");
         }
         if self.read_scan().is_ok() && self.watch().is_ok() && self.drain().is_ok() {
-            self.finish();
+            self.finish(agent);
         }
+        self.source.outcome()
     }
 
     /// Nanoseconds since boot, of this machine or of the one that was recorded.
@@ -430,7 +431,7 @@ impl Pipeline {
         }
     }
 
-    fn finish(mut self) {
+    fn finish(&mut self, mut agent: Agent) {
         let now = self.now_ns();
         let TableCounters { evicted, unknown, ended_unseen } = self.intake.enricher.table_counters();
         if evicted > 0 {
@@ -442,6 +443,10 @@ impl Pipeline {
         self.intake.tally.made(Action::AgentStop);
         let mut stop = self.placed(stop, now);
         stop.counters = Some(Box::new(self.intake.tally.counters()));
+        if let Outcome::Damaged(damage) = self.source.outcome() {
+            agent.degraded.insert("recording".to_owned(), damage.to_string());
+            stop.agent = Some(Box::new(agent));
+        }
         // Where nobody takes it any more there is nobody to tell.
         if self.outlet.wait_for_room().is_ok() {
             self.outlet.take(stop);

@@ -9,8 +9,8 @@ use std::{
 use crate::{
     clock::boottime_ns,
     enrich::{Census, Enricher},
+    linux::{ORDINARY, set_nice},
     process::KernelTimeNs,
-    sys::{ORDINARY, set_nice},
 };
 
 /// While records go on being lost, the time from one census to the next.

@@ -1,12 +1,12 @@
 //! Files below `/proc/<tgid>/root`: the process's own `/etc/passwd`, or the path of its image.
 //!
-//! All of it belongs to the process, which may be a hostile container: a link may point at the host's files, a name may
-//! be a FIFO that never answers or a device that acts when it is opened. So the kernel resolves the path with that root
-//! as the end of the world, and the file is looked at before it is opened.
+//! All of it belongs to the process, which may be a hostile container: a link may point at the host's files, a name
+//! may be a FIFO that never answers or a device that acts when it is opened. So the kernel resolves the path with
+//! that root as its limit, and the type of the file is checked before it is opened.
 //!
-//! What is left: a directory of a file system served by a process (FUSE) or a network may answer late to the walk, and
-//! hold the calling thread. The kernel refuses the agent a FUSE mount of an unprivileged user, unless the machine lets
-//! users say `allow_other`.
+//! One risk is left: a directory on a file system served by a process (FUSE) or a network may answer late and block
+//! the calling thread. The kernel refuses the agent a FUSE mount of an unprivileged user, unless the machine permits
+//! `allow_other`.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,16 +18,17 @@ use rustix::path::DecInt;
 
 use super::error::ReadError;
 use super::process_dir::ProcessDir;
-use crate::syscall::{fstat, fstatfs, openat, openat2};
+use crate::file_calls::{fstat, fstatfs, openat, openat2};
 
-/// `openat2` gives `EAGAIN` when something is renamed or mounted while it resolves `..`. A container can keep that up.
+/// `openat2` returns `EAGAIN` if something is renamed or mounted while it resolves `..`. A container can do that all
+/// the time.
 const ATTEMPTS: u32 = 4;
 
 impl ProcessDir {
     /// Opens a regular file below the root of the process, which may be absolute or relative (`etc/passwd`).
     ///
-    /// `None` where there is no such file, where it is not a regular one, or where its path does not end within that
-    /// root. [`ReadError::Exited`] only where the process itself is gone.
+    /// `None` if there is no such file, if it is not a regular file, or if its path leads out of that root.
+    /// [`ReadError::Exited`] only if the process itself is gone.
     pub fn open_below_root(&self, path: &Path) -> Result<Option<File>, ReadError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root =
@@ -40,10 +41,10 @@ impl ProcessDir {
     }
 }
 
-/// Finds the file without opening it, looks what it is, and opens what was found.
+/// Finds the file without opening it, checks its type, and opens it.
 fn open_regular(root: &OwnedFd, path: &Path) -> Result<Option<File>, Errno> {
     let found = match resolve_in_root(root, path) {
-        // No openat2 before Linux 5.6; EPERM where a filter of system calls does not know it.
+        // Linux before 5.6 has no openat2; a seccomp filter that does not know it answers EPERM.
         Err(Errno::NOSYS | Errno::PERM) => walk_without_links(root, path)?,
         resolved => resolved?,
     };
@@ -56,8 +57,9 @@ fn open_regular(root: &OwnedFd, path: &Path) -> Result<Option<File>, Errno> {
     openat(CWD, link.as_slice(), flags, Mode::empty()).map(|fd| Some(File::from(fd)))
 }
 
-/// Whether the file is kept by a file system and no more: to open or read a file of /proc or of tracefs may act, or wait
-/// for ever (`/proc/kmsg`, `trace_pipe`), and one of FUSE or of a network may. So this lists what is known to be harmless.
+/// Whether the file is on a file system that only stores files. Opening or reading a file of /proc or tracefs may
+/// have effects or wait forever (`/proc/kmsg`, `trace_pipe`), and so may one of FUSE or a network. So this is a list
+/// of harmless ones.
 fn keeps_files(file: &OwnedFd) -> Result<bool, Errno> {
     /// `f_type` of statfs(2): ext2 to ext4, XFS, Btrfs, overlayfs, tmpfs, ramfs, F2FS, EROFS, `SquashFS`, ZFS, bcachefs.
     const KEEPING: [i64; 11] = [
@@ -74,11 +76,11 @@ fn keeps_files(file: &OwnedFd) -> Result<bool, Errno> {
         0xca45_1a4e,
     ];
     let kind = fstatfs(file)?.f_type;
-    // Some architectures have the number with its sign.
+    // Some architectures sign-extend the number.
     Ok(KEEPING.contains(&(kind & 0xffff_ffff)))
 }
 
-/// The kernel takes `root` for `/`, for absolute links and `..` too, and follows no link of `/proc` out of it.
+/// The kernel uses `root` as `/`, also for absolute links and `..`, and follows no link of `/proc` out of it.
 fn resolve_in_root(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Errno> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
@@ -91,7 +93,7 @@ fn resolve_in_root(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Errno> {
     }
 }
 
-/// One name after the other, where the kernel cannot be asked: a path with a link or `..` in it is not followed.
+/// One name after the other, without openat2: a path with a link or `..` in it is refused.
 fn walk_without_links(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Errno> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut found = openat(root, ".", flags, Mode::empty())?;
@@ -113,7 +115,7 @@ mod tests {
 
     use super::*;
 
-    /// A root with `etc/passwd` saying `inside`, beside a file `outside` that must never be read.
+    /// A root with `etc/passwd` that contains `inside`, beside a file `outside` that must never be read.
     fn world() -> tempfile::TempDir {
         let world = tempfile::tempdir().unwrap();
         fs::create_dir_all(world.path().join("root/etc")).unwrap();
@@ -122,7 +124,7 @@ mod tests {
         world
     }
 
-    /// What is read at `path`, by the kernel's resolution and by the walk without it.
+    /// Checks what is read at `path`, by the kernel's resolution and by the walk without it.
     #[track_caller]
     fn check(world: &tempfile::TempDir, path: &str, resolved: Option<&str>, walked: Option<&str>) {
         let flags = OFlags::PATH | OFlags::DIRECTORY;
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_the_kernels_own_making_is_not_opened() {
+    fn a_file_of_proc_is_not_opened() {
         let root = openat(CWD, "/", OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).unwrap();
         assert!(open_regular(&root, Path::new("proc/version")).unwrap().is_none());
     }
@@ -179,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_is_no_file() {
+    fn a_missing_file_is_not_an_error() {
         check(&world(), "etc/group", None, None);
         check(&world(), "etc/passwd/x", None, None);
         check(&world(), "", None, None);

@@ -1,34 +1,29 @@
 //! `/proc/<tgid>/cgroup`: the control groups of a process, one line for each hierarchy.
 
-/// What the kernel puts behind the path of a version 2 group that was removed. Processes that ended in it stay there.
+/// What the kernel appends to the path of a removed version 2 group. Processes that ended in it stay there.
 const DELETED: &[u8] = b" (deleted)";
 
-/// A line: the place of a process in one hierarchy.
+/// A line: the group of a process in one hierarchy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Membership<'a> {
     /// The id of the hierarchy; 0 for version 2.
     pub hierarchy: u32,
     /// The controllers of a version 1 hierarchy, joined by commas, or its `name=`; empty for version 2.
     pub controllers: &'a [u8],
-    /// The path below the mount of the hierarchy, seen from the reader's cgroup namespace: one outside begins `/..`.
+    /// The path below the mount of the hierarchy, seen from the reader's cgroup namespace: a path outside it begins
+    /// with `/..`.
     pub path: &'a [u8],
-    /// The group is gone. Told by the text alone, so a live group that is named so is taken for one.
+    /// The group was removed. Only the text says so: a live group whose name ends in ` (deleted)` looks the same.
     pub deleted: bool,
 }
 
-/// The lines that are such, in order.
+/// The valid lines, in order.
 pub fn memberships(bytes: &[u8]) -> impl Iterator<Item = Membership<'_>> {
-    // A group cannot have a newline in its name: `cgroup_mkdir` refuses it for the sake of this file.
+    // A group cannot have a newline in its name: `cgroup_mkdir` refuses it because of this file.
     bytes.split(|&byte| byte == b'\n').filter_map(membership)
 }
 
-/// The place in the version 2 hierarchy: the line `0::PATH`. `None` where version 1 alone is mounted.
-#[must_use]
-pub fn unified(bytes: &[u8]) -> Option<Membership<'_>> {
-    memberships(bytes).find(|membership| membership.hierarchy == 0 && membership.controllers.is_empty())
-}
-
-/// Two colons end the id and the controllers; any others belong to the path.
+/// Two colons end the id and the controllers; any further ones belong to the path.
 fn membership(line: &[u8]) -> Option<Membership<'_>> {
     let mut parts = line.splitn(3, |&byte| byte == b':');
     let hierarchy = str::from_utf8(parts.next()?).ok()?.parse().ok()?;
@@ -78,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_removed_group_is_told_in_version_2_alone() {
+    fn a_removed_group_is_recognised_in_version_2_alone() {
         check(
             "0::/a (deleted)\n1:cpu:/a (deleted)\n",
             &[(0, "", "/a", true), (1, "cpu", "/a (deleted)", false)],
@@ -86,20 +81,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_line_is_left_out() {
+    fn broken_lines_are_left_out() {
         check("\n0:\n0::\nx::/a\n0::/", &[(0, "", "/", false)]);
-    }
-
-    #[test]
-    fn the_unified_line_is_found_among_the_others() {
-        let found = unified(b"2:pids:/p\n0::/u\n").map(|membership| membership.path);
-        assert_eq!(found, Some(b"/u".as_slice()));
-        assert_eq!(unified(b"2:pids:/p\n"), None);
     }
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+        fn any_bytes_are_parsed_without_a_panic(bytes: Vec<u8>) {
             let _ = memberships(&bytes).count();
         }
     }

@@ -11,14 +11,14 @@ use rustix::path::DecInt;
 use super::error::ReadError;
 use super::process_dir::ProcessDir;
 
-/// What an open descriptor is.
+/// An open descriptor.
 #[derive(Debug)]
 pub struct Descriptor {
     /// Its number.
     pub number: u32,
-    /// Where it leads, as the kernel prints it: see [`link`](super::link).
+    /// Its target, as the kernel prints it: see [`link`](super::link).
     pub target: Vec<u8>,
-    /// The file, as far as the kernel knows it: a file system over a network or of a user is not asked.
+    /// The file, as far as the kernel knows it: no file system of a network or a user is queried.
     pub file: Option<Statx>,
     /// Position and flags.
     pub fdinfo: Option<FdInfo>,
@@ -27,14 +27,14 @@ pub struct Descriptor {
 /// The first lines of `fdinfo`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FdInfo {
-    /// Where the next read or write is, in bytes.
+    /// Position of the next read or write, in bytes.
     pub pos: u64,
     /// `O_*` of open(2), `O_CLOEXEC` among them.
     pub flags: u32,
 }
 
 impl FdInfo {
-    /// `None` where the bytes are no such file.
+    /// `None` if the bytes are not such a file.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let text = str::from_utf8(bytes).ok()?;
@@ -47,7 +47,7 @@ impl FdInfo {
 }
 
 impl ProcessDir {
-    /// The open descriptors, by number. One that is closed meanwhile is left out.
+    /// The open descriptors, by number. Leaves out one that is closed meanwhile.
     pub fn descriptors(&self) -> Result<Vec<Descriptor>, ReadError> {
         let fds = self.directory("fd")?;
         let fdinfo = self.directory("fdinfo").ok();
@@ -58,7 +58,7 @@ impl ProcessDir {
     /// The protocol of a socket by its descriptor, as the kernel names it (`TCPv6`, `PACKET`, `NETLINK`). Linux 3.7.
     #[must_use]
     pub fn socket_protocol(&self, number: u32) -> Option<String> {
-        // Through the own descriptor of the directory, since there is no `getxattrat` before Linux 6.13.
+        // Through the agent's own descriptor of the directory: Linux before 6.13 has no `getxattrat`.
         let own = DecInt::from_fd(self.dir());
         let path = format!("/proc/self/fd/{}/fd/{number}", own.as_str());
         let mut name = [0_u8; 32];
@@ -67,20 +67,20 @@ impl ProcessDir {
         (!name.is_empty()).then(|| String::from_utf8_lossy(name).into_owned())
     }
 
-    /// Opens the network namespace, to move into.
+    /// Opens the network namespace, to enter it.
     pub fn open_net_namespace(&self) -> Result<OwnedFd, ReadError> {
         openat(self.dir(), "ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|errno| self.error("ns/net", errno))
     }
 
-    /// Opens a directory of it, to be listed.
+    /// Opens a directory of the process, to list it.
     pub(super) fn directory(&self, name: &'static str) -> Result<OwnedFd, ReadError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         openat(self.dir(), name, flags, Mode::empty()).map_err(|errno| self.error(name, errno))
     }
 }
 
-/// The entries of a directory that are numbers, in their order.
+/// The entries of a directory that are numbers, in ascending order.
 pub(super) fn numbers(directory: BorrowedFd<'_>) -> Result<Vec<u32>, Errno> {
     let mut numbers = Vec::new();
     for entry in Dir::read_from(directory)? {
@@ -101,7 +101,7 @@ fn descriptor(number: u32, fds: &OwnedFd, fdinfo: Option<&OwnedFd>) -> Option<De
     Some(Descriptor { number, target, file, fdinfo: fdinfo.and_then(|bytes| FdInfo::parse(&bytes)) })
 }
 
-/// The first kilobyte of a file: position and flags come before what an epoll descriptor has to tell.
+/// The first kilobyte of a file: position and flags come before the long list of an epoll descriptor.
 fn small_file(directory: &OwnedFd, name: &DecInt) -> Result<Vec<u8>, Errno> {
     let file = openat(directory, name.as_c_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let mut bytes = Vec::with_capacity(1024);

@@ -1,44 +1,44 @@
-//! What can go wrong with `/proc`. Made once or more for most short processes, so no variant allocates.
+//! What can go wrong with `/proc`. Most short processes cause such an error, so no variant allocates.
 
 use std::path::PathBuf;
 
 use rustix::io::Errno;
 
-/// Why a file of `/proc/<tgid>` has no answer.
+/// Why a file of `/proc/<tgid>` could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReadError {
-    /// The process is gone (`ENOENT`, `ESRCH`), or the id belongs to another life by now.
+    /// The process is gone (`ENOENT`, `ESRCH`), or another process has its id by now.
     ///
-    /// What a task does not have answers alike: `exe` of a kernel task; `exe`, `cwd`, `root` and `ns` of a zombie; on
-    /// Linux 6.18 `environ` of both, which older kernels give as empty. So ask [`is_kernel_task`](super::is_kernel_task)
-    /// before taking that for an end.
+    /// Files that a task does not have answer alike: `exe` of a kernel task; `exe`, `cwd`, `root` and `ns` of a
+    /// zombie; on Linux 6.18 `environ` of both, which is empty on older kernels.
     #[error("process {tgid} has exited")]
     Exited {
-        /// The process that was asked for.
+        /// The id of the process.
         tgid: u32,
     },
     /// `EACCES` or `EPERM`: the agent lacks `CAP_SYS_PTRACE`, or a security module refuses.
     #[error("not allowed to read /proc/{tgid}/{file}")]
     Denied {
-        /// The process that was asked for.
+        /// The id of the process.
         tgid: u32,
         /// The name below `/proc/<tgid>`.
         file: &'static str,
     },
-    /// Any other answer of the kernel.
+    /// The kernel returned another error.
     #[error("cannot read /proc/{tgid}/{file}")]
     Io {
-        /// The process that was asked for.
+        /// The id of the process.
         tgid: u32,
         /// The name below `/proc/<tgid>`.
         file: &'static str,
-        /// What the kernel said.
+        /// The error.
         source: Errno,
     },
-    /// The file was read, and is not what proc(5) says that it is.
+    /// The content of the file is not what proc(5) describes.
     #[error("cannot make sense of /proc/{tgid}/{file}")]
     Malformed {
-        /// The process that was asked for.
+        /// The id of the process.
         tgid: u32,
         /// The name below `/proc/<tgid>`.
         file: &'static str,
@@ -46,7 +46,7 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// Sorts what the kernel said to a read of `/proc/<tgid>/<file>`.
+    /// Sorts the error of a read of `/proc/<tgid>/<file>`.
     pub(super) fn sorted(tgid: u32, file: &'static str, errno: Errno) -> Self {
         match errno {
             Errno::NOENT | Errno::SRCH => Self::Exited { tgid },
@@ -58,10 +58,11 @@ impl ReadError {
 
 /// A directory could not be opened as `/proc`.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 #[error("cannot open {} as a proc file system", path.display())]
 pub struct OpenProcError {
-    /// What was to be opened.
+    /// The directory.
     pub path: PathBuf,
-    /// What the kernel said.
+    /// The error.
     pub source: Errno,
 }

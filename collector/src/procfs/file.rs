@@ -1,13 +1,14 @@
-//! The names below `/proc/<tgid>` that are read, and the one way in which they are read.
+//! The names below `/proc/<tgid>` that are read, and the one way to read them.
 
 use std::os::fd::BorrowedFd;
 
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, retry_on_intr};
 
-use crate::syscall::read;
+use crate::file_calls::read;
 
-/// Room made in an empty buffer. Most files of `/proc/<tgid>` fit, and seq files give a page at a time.
+/// Room for the first read into an empty buffer. Most files of `/proc/<tgid>` fit, and seq files return a page at a
+/// time.
 const FIRST_READ: usize = 4096;
 
 /// A file below `/proc/<tgid>`.
@@ -17,9 +18,9 @@ pub enum ProcFile {
     Cgroup,
     /// The arguments, each ended by NUL: see [`split_nul`](super::split_nul). Empty for a zombie and a kernel task.
     Cmdline,
-    /// The kernel's name for the task and a newline; exact, where `stat` and `status` escape.
+    /// The kernel's name for the task and a newline. Exact, unlike in `stat` and `status`, which escape it.
     Comm,
-    /// The environment as it was at exec (and as the process has changed it in place since), each entry ended by NUL.
+    /// The environment as it was at exec, with later changes in place by the process; each entry ends in NUL.
     Environ,
     /// How the user namespace of the process maps group ids: see [`id_map`](super::id_map).
     GidMap,
@@ -31,11 +32,11 @@ pub enum ProcFile {
     Maps,
     /// The mounts of its mount namespace that it can reach: see [`mountinfo`](super::mountinfo).
     Mountinfo,
-    /// The memory mappings, each with what of it is in memory and how.
+    /// The memory mappings, each with its pages in memory and their state.
     Smaps,
     /// The sums of `smaps`. Linux 4.14.
     SmapsRollup,
-    /// Where in the kernel its main thread is; for root.
+    /// The kernel stack of the main thread; only root can read it.
     Stack,
     /// One line of numbers: see [`Stat`](super::Stat).
     Stat,
@@ -71,10 +72,10 @@ impl ProcFile {
         }
     }
 
-    /// What a read ends with that gave less than was asked for and was the last.
+    /// The last byte of a short read that is known to be the last.
     ///
-    /// So it is for what the kernel prints in one piece or copies from memory, unless it was held up in the middle. A list of
-    /// records (`seq_file`) gives no more than the records that fill a page, so there only an empty read is the end.
+    /// For files that the kernel prints in one piece or copies from memory, unless it was interrupted. A list of
+    /// records (`seq_file`) returns only as many records as fill a page, so only an empty read is its end: `None`.
     const fn last_byte(self) -> Option<u8> {
         match self {
             Self::GidMap | Self::Maps | Self::Mountinfo | Self::Smaps | Self::UidMap => None,
@@ -135,7 +136,7 @@ pub enum Namespace {
 }
 
 impl Namespace {
-    /// What the kernel calls its kind: `mnt`.
+    /// The kernel's name for its kind, such as `mnt`.
     #[must_use]
     pub fn kind(self) -> &'static str {
         let name = self.name();
@@ -157,24 +158,24 @@ impl Namespace {
     }
 }
 
-/// How a read ended.
+/// The result of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Read {
-    /// There was more than the limit, so the last entry may be cut. How much more is not known.
+    /// The file is longer than the limit, so the last entry may be cut. Its length is not known.
     pub truncated: bool,
 }
 
-/// Appends what `fd` gives, to the end of the file or one byte past `limit`, then cuts at `limit`.
+/// Appends the content of `fd`, up to one byte behind `limit`, then cuts at `limit`.
 ///
-/// With a buffer that is kept between calls this is one read for each file but the lists: its spare room is larger
-/// than the file, and a short read is known to be the end.
+/// With a reused buffer this is one read for each file except lists: its spare room is larger than the file, and a
+/// short read is known to be the last.
 pub(super) fn fill(
     fd: BorrowedFd<'_>,
     file: ProcFile,
     buffer: &mut Vec<u8>,
     limit: usize,
 ) -> Result<Read, Errno> {
-    // One byte more than the limit tells a file that was cut from one that fits exactly.
+    // One byte more than the limit distinguishes a file that was cut from one that fits exactly.
     let enough = limit.saturating_add(1);
     while buffer.len() < enough {
         if buffer.len() == buffer.capacity() {
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_without_bound_is_no_overflow() {
+    fn the_largest_limit_does_not_overflow() {
         check(5000, 0, usize::MAX, (5000, false));
     }
 }

@@ -1,9 +1,9 @@
 //! `/proc/<tgid>/uid_map` and `gid_map`: how the user namespace of a process numbers users and groups.
 //!
-//! The kernel's records have the host's ids. A container with a user namespace of its own numbers them otherwise (its
-//! root may be the host's 100000), and its `/etc/passwd` names those of its own numbering.
+//! The kernel's records have the host's ids. A container with its own user namespace numbers them differently (its
+//! root may be the host's 100000), and its `/etc/passwd` uses its own numbers.
 
-/// The id within the namespace for an id of the reader's. `None` where it is not mapped.
+/// The id inside the namespace for an id of the reader; `None` if it is not mapped.
 ///
 /// Each line is: first id inside, first id outside (as the namespace of the reader numbers it), count.
 #[must_use]
@@ -26,7 +26,7 @@ mod tests {
 
     use super::*;
 
-    /// Rootless containers: the user itself is root, and a range of its own is the rest.
+    /// Rootless containers: the user is root inside, and a range of further ids is mapped as well.
     const ROOTLESS: &str = "         0       1000          1\n         1     100000      65536\n";
 
     #[track_caller]
@@ -56,7 +56,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes: Vec<u8>, outside: u32) {
+        fn any_bytes_are_parsed_without_a_panic(bytes: Vec<u8>, outside: u32) {
             let _ = inside(&bytes, outside);
         }
 

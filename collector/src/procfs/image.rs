@@ -1,4 +1,4 @@
-//! The image that runs, and under what name.
+//! The image that a process runs, and its name.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -9,19 +9,19 @@ use super::error::ReadError;
 use super::file::ProcLink;
 use super::link::{strip_deleted, without_deleted};
 use super::process_dir::ProcessDir;
-use crate::sys::path_of;
-use crate::syscall::{fstat, fstatfs, openat, statat};
+use crate::file_calls::{fstat, fstatfs, openat, statat};
+use crate::linux::path_of;
 
-/// The image that runs: its path and its identity, which belong together.
+/// The image that a process runs: its path and its identity, which belong together.
 #[derive(Debug, Clone)]
-pub struct Image {
+pub struct RunningImage {
     /// Absolute, as seen from the root of the mount namespace of the process, without ` (deleted)`.
     pub path: Vec<u8>,
-    /// The file has lost this name.
+    /// The file no longer has this name.
     pub deleted: bool,
-    /// The file lives in memory, made by `memfd_create`.
+    /// The file is in memory, made by `memfd_create`.
     pub memfd: bool,
-    /// The file system is FUSE: what it tells of the file is what some user makes it tell.
+    /// The file system is FUSE: a user may choose what it says about the file.
     pub foreign: bool,
     /// Device, inode, size, times, mode, owner and link count.
     pub stat: Stat,
@@ -30,13 +30,14 @@ pub struct Image {
 impl ProcessDir {
     /// The image that runs.
     ///
-    /// `exe` is pinned by a descriptor first, so that path and identity are of one file even if the process execs
-    /// between the two. Nothing is opened for reading.
-    pub fn image(&self) -> Result<Image, ReadError> {
+    /// A descriptor pins `exe` first, so path and identity belong to one file even if the process execs in between.
+    /// Opens nothing for reading.
+    pub fn image(&self) -> Result<RunningImage, ReadError> {
         self.pinned_image().map_err(|errno| self.error("exe", errno))
     }
 
-    /// The working directory, without the mark of one that was removed: its link count tells, as it may be named so.
+    /// The working directory, without the mark of a removed one. The link count decides, since a live directory may
+    /// be named so.
     ///
     /// A path that fills a page or more is [`ReadError::Io`] with `ENAMETOOLONG`.
     pub fn cwd(&self) -> Result<Vec<u8>, ReadError> {
@@ -47,7 +48,7 @@ impl ProcessDir {
         Ok(if has_a_name { printed } else { marked.to_vec() })
     }
 
-    fn pinned_image(&self) -> Result<Image, Errno> {
+    fn pinned_image(&self) -> Result<RunningImage, Errno> {
         let exe = openat(self.dir(), "exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
         let stat = fstat(&exe)?;
         let printed = path_of(exe.as_fd())?;
@@ -56,20 +57,21 @@ impl ProcessDir {
             Some(path) if !target.deleted && !self.is_name_of(target.path, &stat) => (path, true),
             Some(_) | None => (target.path, target.deleted),
         };
-        // A server that does not answer is one.
+        // A server that does not answer makes it one.
         let foreign = is_fuse(&exe).unwrap_or(true);
-        Ok(Image { path: path.to_vec(), deleted, memfd: target.memfd, foreign, stat })
+        Ok(RunningImage { path: path.to_vec(), deleted, memfd: target.memfd, foreign, stat })
     }
 
-    /// Whether `path` leads to a file of this inode number, by the root of the process: tells a mapping of a live file
-    /// named `x (deleted)` from one of an `x` that was removed. Not by the device, of which btrfs tells another one here.
+    /// Whether `path`, seen from the root of the process, leads to a file with this inode number. Distinguishes a
+    /// mapping of a live file named `x (deleted)` from one of a removed `x`. Ignores the device, which btrfs reports
+    /// differently here.
     #[must_use]
     pub fn is_name_of_inode(&self, path: &[u8], inode: u64) -> bool {
         self.stat_below_root(path).is_ok_and(|found| found.st_ino == inode)
     }
 
-    /// Whether `path` leads to the file. Tells a live file named `x (deleted)` from an `x` that was removed while
-    /// another hard link to it stays.
+    /// Whether `path` leads to the file. Distinguishes a live file named `x (deleted)` from an `x` that was removed
+    /// while another hard link to it remains.
     fn is_name_of(&self, path: &[u8], file: &Stat) -> bool {
         self.stat_below_root(path)
             .is_ok_and(|found| (found.st_dev, found.st_ino) == (file.st_dev, file.st_ino))
@@ -95,15 +97,16 @@ mod tests {
 
     use rustix::path::DecInt;
 
-    use super::super::Proc;
+    use super::super::root::Proc;
 
-    /// The image of a process that runs a copy of `sleep` named `name`, after `change` in its directory. The path is
-    /// given without the directory.
+    /// Checks the image of a process that runs a copy of `sleep` named `name`, after `change` in its directory. Paths
+    /// are relative to that directory.
     #[track_caller]
     fn check(name: &str, change: impl FnOnce(&Path), expected: (&str, bool)) {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join(name);
-        // Not `fs::copy`: a test that forks meanwhile would hold the file open for writing, and exec says ETXTBSY.
+        // Not `fs::copy`: a concurrent fork of another test would keep the file open for writing, and exec fails with
+        // ETXTBSY.
         assert!(Command::new("cp").arg("/bin/sleep").arg(&file).status().unwrap().success());
         let mut child = Command::new(&file).arg("60").spawn().unwrap();
         change(directory.path());
@@ -127,12 +130,12 @@ mod tests {
     }
 
     #[test]
-    fn a_removed_image_is_deleted_under_the_name_it_had() {
+    fn a_removed_image_is_deleted_and_has_the_name_it_had() {
         check("x", |directory| fs::remove_file(directory.join("x")).unwrap(), ("x", true));
     }
 
     #[test]
-    fn a_removed_image_with_another_hard_link_is_deleted_under_the_name_it_had() {
+    fn a_removed_image_with_another_hard_link_is_deleted_and_has_the_name_it_had() {
         let change = |directory: &Path| {
             fs::hard_link(directory.join("x"), directory.join("y")).unwrap();
             fs::remove_file(directory.join("x")).unwrap();
@@ -141,7 +144,7 @@ mod tests {
         check("x", change, ("x", true));
     }
 
-    /// The working directory of a process below a fresh directory, after `change` in that.
+    /// Checks the working directory of a process below a fresh directory, after `change` in that.
     #[track_caller]
     fn check_cwd(name: &str, change: impl FnOnce(&Path), expected: &str) {
         let above = tempfile::tempdir().unwrap();
@@ -157,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_was_removed_is_told_by_the_name_it_had() {
+    fn a_removed_directory_has_the_name_it_had() {
         check_cwd("d", |above| fs::remove_dir(above.join("d")).unwrap(), "d");
     }
 

@@ -1,30 +1,30 @@
 //! What the kernel prints as the target of a link below `/proc/<tgid>`.
 
-/// What `d_path` puts behind the path of a file that has lost its name.
+/// What `d_path` appends to the path of a file that no longer has this name.
 const DELETED: &[u8] = b" (deleted)";
 
-/// The name that `memfd_create` gives begins so.
+/// Prefix of the names that `memfd_create` makes.
 const MEMFD: &[u8] = b"/memfd:";
 
-/// Where a link points, without what the kernel appends.
+/// The target of a link, without what the kernel appends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target<'a> {
     /// The path.
     pub path: &'a [u8],
     /// The file has no name any more.
     pub deleted: bool,
-    /// It never had one: it lives in memory, made by `memfd_create`. Such a file counts as deleted too.
+    /// The file never had a name: it is in memory, made by `memfd_create`. It counts as deleted too.
     pub memfd: bool,
 }
 
-/// Takes ` (deleted)` off the text of a link, where the link count of the file is 0: it has no name.
+/// Removes ` (deleted)` from the text of a link if the file has no name: its link count is 0.
 ///
-/// The text alone tells nothing, since a live file may be named `x (deleted)`. One case is left: a file that has lost
-/// this name and has another (a hard link) is printed with the suffix and has a count above 0, like a live file of that
-/// name. [`ProcessDir::image`](super::ProcessDir::image) looks which of the two it is.
+/// The text alone does not decide, since a live file may be named `x (deleted)`. One case is left: a file that lost
+/// this name and has another (a hard link) is printed with the suffix and has a count above 0, like a live file of
+/// that name. [`ProcessDir::image`](super::ProcessDir::image) distinguishes the two.
 ///
-/// `/memfd:NAME` with a count of 0 is a file in memory: the kernel never gives one a name. A file that was removed from
-/// the root directory could look the same, but only its owner there could make it so.
+/// `/memfd:NAME` with a count of 0 is a file in memory: the kernel never names one. A file that was removed from the
+/// root directory could look the same, but only the owner of that directory could arrange it.
 #[must_use]
 pub fn without_deleted(path: &[u8], has_a_name: bool) -> Target<'_> {
     if has_a_name {
@@ -34,7 +34,7 @@ pub fn without_deleted(path: &[u8], has_a_name: bool) -> Target<'_> {
     Target { path, deleted: true, memfd: path.starts_with(MEMFD) }
 }
 
-/// The path, where the text ends as that of a file that has lost its name.
+/// The path without the suffix of a deleted file; `None` if it has no such suffix.
 pub(super) fn strip_deleted(path: &[u8]) -> Option<&[u8]> {
     path.strip_suffix(DELETED)
 }
@@ -73,14 +73,14 @@ mod tests {
     }
 
     #[test]
-    fn a_memfd_is_told_by_its_name_and_its_link_count() {
+    fn a_memfd_is_recognised_by_its_name_and_its_link_count() {
         check("/memfd:payload (deleted)", false, ("/memfd:payload", true, true));
         check("/memfd:a/b (deleted)", false, ("/memfd:a/b", true, true));
         check("/memfd:payload (deleted)", true, ("/memfd:payload (deleted)", false, false));
     }
 
     #[test]
-    fn an_empty_path_is_an_empty_path() {
+    fn an_empty_path_stays_empty() {
         check("", false, ("", true, false));
         check("", true, ("", false, false));
         check(" (deleted)", false, ("", true, false));
@@ -95,7 +95,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic_and_the_path_is_a_prefix(path: Vec<u8>, has_a_name: bool) {
+        fn any_bytes_give_a_path_that_is_a_prefix(path: Vec<u8>, has_a_name: bool) {
             prop_assert!(path.starts_with(without_deleted(&path, has_a_name).path));
             let _ = namespace_inode(&path);
         }

@@ -2,35 +2,38 @@
 
 use std::fs::File;
 
-use procfs::{FromBufRead as _, process::MemoryMap, process::MemoryMaps};
+use ::procfs::{
+    FromBufRead as _,
+    process::{MemoryMap, MemoryMaps},
+};
 use rustix::fs::{Mode, OFlags};
 
-use super::{ProcessDir, ReadError};
-use crate::syscall::openat;
+use super::{error::ReadError, process_dir::ProcessDir};
+use crate::file_calls::openat;
 
-/// A part of a file, where a process has it in its memory.
+/// A part of a file that is mapped into the memory of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
-    /// Where in the memory.
+pub struct MappedPart {
+    /// Where it begins in memory.
     pub address: u64,
-    /// Where in the file, in bytes.
+    /// Where it begins in the file, in bytes.
     pub offset: u64,
-    /// Bytes, to the end of the last page: that may be behind the end of the file.
+    /// Bytes up to the end of the last page, which may be behind the end of the file.
     pub len: u64,
 }
 
-/// The mappings by `maps` or `smaps`, each with its name as the kernel prints it: a newline as `\\012`, ` (deleted)` behind
-/// the path of a file that has lost it, nothing for memory of no file. `None` where the bytes are neither.
+/// The mappings in `maps` or `smaps`, each with its name as the kernel prints it: a newline as `\\012`, ` (deleted)`
+/// behind the path of a removed file, empty for memory without a file. `None` if the bytes are neither.
 ///
-/// The names are kept from the crate, which goes by what they begin with: it panics on a file `/SYSV1`, and takes one
-/// `/SYSV` without a number for no `maps` at all. Any process can map such a file.
+/// Crate procfs does not see the names, since it interprets their beginnings: it panics on a file `/SYSV1`, and
+/// rejects all of `maps` for a file `/SYSV` without a number. Any process can map such a file.
 #[must_use]
 pub fn mappings(bytes: &[u8]) -> Option<Vec<(MemoryMap, &[u8])>> {
     let (mut nameless, mut names) = (Vec::with_capacity(bytes.len()), Vec::new());
     for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-        // As the crate tells them apart: a mapping begins with its address, in small digits.
+        // Crate procfs uses the same test: a mapping begins with its address, in lower case.
         if line.first().is_some_and(u8::is_ascii_uppercase) {
-            // The crate multiplies kilobytes by 1,024 without a look. No kernel has as many.
+            // Crate procfs multiplies kilobytes by 1,024 without a check. No kernel has that many.
             if line.iter().filter(|byte| byte.is_ascii_digit()).count() > SIZE_DIGITS {
                 return None;
             }
@@ -51,37 +54,41 @@ pub fn mappings(bytes: &[u8]) -> Option<Vec<(MemoryMap, &[u8])>> {
     Some(maps.0.into_iter().zip(names).collect())
 }
 
-/// Most digits of a number in kilobytes whose bytes are a `u64`.
+/// Most digits of a number of kilobytes whose bytes fit into a `u64`.
 const SIZE_DIGITS: usize = 16;
 
-/// The place of the name among the fields of a mapping.
+/// Index of the name among the fields of a mapping.
 const NAME: usize = 6;
 
-/// The mappings of a file of which the process has changed no page, by `smaps`.
+/// The mappings of a file in which the process has changed no page, by `smaps`.
 ///
-/// A page that was written to through a private mapping is the process's own from then on: `Anonymous` counts it, and
-/// `Swap` where it was paged out. `None` where the bytes are no `smaps`.
+/// A page that was written through a private mapping belongs to the process alone: `Anonymous` counts it, or `Swap`
+/// if it was paged out. `None` if the bytes are not `smaps`.
 ///
-/// Device (major << 20 | minor) and inode number are those of the superblock and the inode, as the kernel side tells
-/// them; before Linux 6.7, on overlayfs, those of the layer below, so that nothing is found there.
+/// Device (major << 20 | minor) and inode number are those of superblock and inode, as in the kernel side's records.
+/// On overlayfs before Linux 6.7, `smaps` has those of the layer below, so no mapping is found.
 #[must_use]
-pub fn unchanged_parts(smaps: &[u8], device: u32, inode: u64) -> Option<Vec<Part>> {
+pub fn unchanged_parts(smaps: &[u8], device: u32, inode: u64) -> Option<Vec<MappedPart>> {
     let maps = mappings(smaps)?.into_iter().map(|(map, _)| map);
     let number = |part: i32| u32::try_from(part).unwrap_or(u32::MAX);
     let of_file = maps.filter(|map| {
         (number(map.dev.0) << 20) | number(map.dev.1) == device && map.inode == inode && inode != 0
     });
     let unchanged = of_file.filter(|map| {
-        // Absent is not none: then this is not smaps.
+        // A missing field is not zero: then this is not smaps.
         ["Anonymous", "Swap"].iter().all(|&own| map.extension.map.get(own) == Some(&0))
     });
-    let part =
-        |(begin, end): (u64, u64), offset| Part { address: begin, offset, len: end.saturating_sub(begin) };
+    let part = |(begin, end): (u64, u64), offset| MappedPart {
+        address: begin,
+        offset,
+        len: end.saturating_sub(begin),
+    };
     Some(unchanged.map(|map| part(map.address, map.offset)).collect())
 }
 
 impl ProcessDir {
-    /// Opens the memory of the address space that the process has now. After an exec, or its end, it has no bytes.
+    /// Opens the memory of the current address space. It reads as empty after an exec and after the end of the
+    /// process.
     pub fn open_memory(&self) -> Result<File, ReadError> {
         openat(self.dir(), "mem", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
             .map(File::from)
@@ -93,9 +100,9 @@ impl ProcessDir {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Part, mappings, unchanged_parts};
+    use super::{MappedPart, mappings, unchanged_parts};
 
-    /// Linux 6.18, 2026-11-25, shortened to the fields that are read and one that is not.
+    /// Linux 6.18, 2026-11-25, reduced to the fields that are read and one that is not.
     const SMAPS: &[u8] = b"00400000-00401000 r-xp 00000000 fe:00 7 /tmp/a\xff \n\
         Size:                  4 kB\nAnonymous:             0 kB\nSwap:                  0 kB\nVmFlags: rd ex mr mw me \n\
         00401000-00403000 r--p 00001000 fe:00 7 /tmp/a\xff \n\
@@ -108,7 +115,7 @@ mod tests {
         Size:                  4 kB\nAnonymous:             0 kB\nSwap:                  0 kB\nVmFlags: rd mr mw me \n";
 
     #[test]
-    fn a_size_that_no_machine_has_is_no_smaps() {
+    fn smaps_with_an_impossible_size_is_refused() {
         let of = |size: &str| format!("00400000-00401000 r-xp 00000000 fe:00 7 /a\nSize:  {size} kB\n");
         assert!(mappings(of("9999999999999999").as_bytes()).is_some());
         assert!(mappings(of("18014398509481984").as_bytes()).is_none());
@@ -116,13 +123,13 @@ mod tests {
 
     #[test]
     fn only_unchanged_mappings_of_exactly_that_file_count() {
-        let part = Part { address: 0x40_0000, offset: 0, len: 0x1000 };
+        let part = MappedPart { address: 0x40_0000, offset: 0, len: 0x1000 };
         assert_eq!(unchanged_parts(SMAPS, 254 << 20, 7), Some(vec![part]));
         assert_eq!(unchanged_parts(SMAPS, 253 << 20, 7), Some(Vec::new()));
         assert_eq!(unchanged_parts(SMAPS, 0, 0), Some(Vec::new()));
     }
 
-    /// The name of the one mapping that is printed so.
+    /// Checks the name of the one mapping that is printed so.
     #[track_caller]
     fn check_name(printed: &[u8], expected: &[u8]) {
         let line = [b"00400000-00401000 r-xp 00000000 fe:00 7".as_slice(), printed, b"\n"].concat();
@@ -132,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_named_like_shared_memory_is_a_name_and_no_panic() {
+    fn a_file_that_is_named_like_shared_memory_keeps_its_name() {
         check_name(b"        /SYSV1", b"/SYSV1");
         check_name(b" /SYSVzzzzzzzz", b"/SYSVzzzzzzzz");
         check_name("   /SYSV1234567é".as_bytes(), "/SYSV1234567é".as_bytes());
@@ -147,7 +154,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes: Vec<u8>, name: Vec<u8>) {
+        fn any_bytes_are_parsed_without_a_panic(bytes: Vec<u8>, name: Vec<u8>) {
             let _ = mappings(&bytes);
             let line = [b"00400000-00401000 r-xp 00000000 fe:00 7 ".as_slice(), &name, b"\nRss: 4 kB\n"].concat();
             let _ = mappings(&line);
@@ -155,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn maps_alone_proves_nothing() {
+    fn maps_shows_no_unchanged_mapping() {
         let maps = b"00400000-00401000 r-xp 00000000 fe:00 7 /tmp/a\n";
         assert_eq!(unchanged_parts(maps, 254 << 20, 7), Some(Vec::new()));
         assert_eq!(unchanged_parts(b"no smaps\n", 254 << 20, 7), None);

@@ -1,14 +1,15 @@
-//! What `/proc` says about one process: a reader that cannot be answered by another process, and pure parsers.
+//! What `/proc` says about one process: a reader that never confuses two processes, and pure parsers.
 //!
 //! Readers read and parsers parse: [`Proc`] and [`ProcessDir`] do the I/O, and every other function here takes
-//! `&[u8]` and returns values, so that it is tested without a process. Nothing here decides what an event says.
+//! `&[u8]` and returns values, so that a test needs no process. Nothing here decides about events.
 //!
-//! Three habits of the kernel shape this room:
+//! Three facts shape this room:
 //!
-//! - A process may be gone before it is read. That is an answer, [`ReadError::Exited`], and costs nothing to make.
+//! - A process may be gone before it is read. That is an ordinary result, [`ReadError::Exited`], and cheap to make.
 //! - A pid is reused. A [`ProcessDir`] is checked against the start time once, when it is opened; from then on the
 //!   kernel itself ties the handle to that one process.
-//! - What a process says of itself is untrusted: its comm, its link targets, and above all the files below its root.
+//! - What a process says about itself is untrusted: its comm, its link targets, and above all the files below its
+//!   root.
 
 mod below_root;
 pub mod cgroup;
@@ -29,8 +30,8 @@ mod thread;
 
 pub use error::{OpenProcError, ReadError};
 pub use file::{Namespace, ProcFile, ProcLink, Read};
-pub use image::Image;
+pub use image::RunningImage;
 pub use nul::split_nul;
 pub use process_dir::ProcessDir;
 pub use root::Proc;
-pub use stat::{StartTicks, Stat, is_kernel_task};
+pub use stat::{StartTicks, Stat};

@@ -1,10 +1,10 @@
-//! `/proc/<tgid>/mountinfo`: the mounts of a mount namespace, a line for each.
+//! `/proc/<tgid>/mountinfo`: the mounts of a mount namespace, one line for each.
 
-/// The device number of the mount's file system, as the kernel holds it (major << 20 | minor): `s_dev` of its superblock,
-/// which on btrfs and overlayfs is not what stat(2) shows for the files in it.
+/// The device number of a mount's file system, as the kernel holds it (major << 20 | minor): `s_dev` of its
+/// superblock, which differs on btrfs and overlayfs from the device that stat(2) reports for its files.
 ///
-/// proc(5): `36 35 98:0 /mnt1 /mnt2 rw,noatime …`: the mount's id, its parent's, the device. `None` where the id is not
-/// there: the mount is in another namespace, or out of reach of the root of whoever was asked.
+/// proc(5): `36 35 98:0 /mnt1 /mnt2 rw,noatime …`: the mount's id, its parent's, the device. `None` if the id is not
+/// there: the mount is in another namespace, or outside the root of the process.
 #[must_use]
 pub fn device_of_mount(mountinfo: &[u8], mount: u64) -> Option<u32> {
     mountinfo.split(|&byte| byte == b'\n').find_map(|line| {

@@ -1,15 +1,15 @@
-//! Lists of strings that end in NUL: `/proc/<tgid>/cmdline` and `environ`, and what the kernel side sends of them.
+//! Lists of strings that end in NUL: `/proc/<tgid>/cmdline` and `environ`, and arguments and environment in records.
 
 use wide::u8x16;
 
-/// The strings in order and exactly: empty ones stay, duplicates stay, and so do entries of an environment with no `=`.
+/// The strings in order, exactly: with empty ones, duplicates, and entries of an environment without `=`.
 ///
-/// A NUL ends a string, so the last one begins no other; a last string without it (cut at a limit, or rewritten by the
-/// process) counts too. No bytes are no strings.
+/// A NUL ends a string, so nothing begins behind the last one. A last string without NUL (cut at a limit, or
+/// rewritten by the process) counts too. No bytes are no strings.
 ///
-/// A process may have written a title over its arguments (setproctitle). Where that took the last NUL, `cmdline` is one
-/// string; where it was padded with NUL, it is one string and many empty ones. Neither can be told from arguments that
-/// were given so, hence nothing is guessed: the arguments of an exec, from the kernel, are from before any rewriting.
+/// A process may have written a title over its arguments (setproctitle). If that replaced the last NUL, `cmdline` is
+/// one string; if it was padded with NUL, it is one string and many empty ones. Neither differs from real arguments,
+/// so this function does not guess. The arguments in the record of an exec are from before any rewriting.
 pub fn split_nul(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut ends = Nuls { bytes, block: 0, found: 0 };
     let mut begin = 0;
@@ -24,18 +24,18 @@ pub fn split_nul(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Bytes that are looked at together: a bit for each fits a word.
+/// Bytes that are searched together: one bit for each fits into a word.
 const BLOCK: usize = 64;
 /// Bytes of a vector.
 const LANES: usize = 16;
 
-/// The places of the NULs. A search for each of them would begin anew some ten bytes further on, behind a call that costs more
-/// than the search; here those of 64 bytes are found at once.
+/// The indices of the NULs, found 64 bytes at a time. A call of `memchr` for each string costs more than its search,
+/// since the next NUL is some ten bytes further on.
 struct Nuls<'b> {
     bytes: &'b [u8],
     /// Where the next block begins.
     block: usize,
-    /// The places in the block before that are still to be told.
+    /// The remaining NULs of the block before.
     found: u64,
 }
 
@@ -54,7 +54,7 @@ impl Iterator for Nuls<'_> {
 }
 
 impl Nuls<'_> {
-    /// Goes to the next block that has one.
+    /// Moves on to the next block with a NUL.
     fn look_on(&mut self) -> Option<()> {
         while self.found == 0 {
             let rest = self.bytes.get(self.block..)?;
@@ -66,7 +66,7 @@ impl Nuls<'_> {
     }
 }
 
-/// A last block, with other bytes behind it.
+/// The last block, padded with other bytes.
 fn filled(rest: &[u8]) -> Option<[u8; BLOCK]> {
     let mut block = [1; BLOCK];
     block.get_mut(..rest.len()).filter(|part| !part.is_empty())?.copy_from_slice(rest);

@@ -1,11 +1,11 @@
 //! `/etc/passwd` and `/etc/group`: names of users and groups. In both, the third field is the id.
 
-/// The longest name that is believed. `useradd` stops at 32, glibc has `LOGIN_NAME_MAX` at 256.
+/// The longest name that is accepted. `useradd` allows 32, glibc has `LOGIN_NAME_MAX` at 256.
 const NAME_LEN: usize = 256;
 
-/// The ids and names in the order of the file; where an id comes twice, the C library takes the first.
+/// The ids and names in the order of the file. If an id occurs twice, the C library uses the first.
 ///
-/// Comments, lines that are broken, and the `+` and `-` lines of NIS give nothing. A name need not be UTF-8.
+/// Skips comments, broken lines, and the `+` and `-` lines of NIS. A name need not be UTF-8.
 pub fn names(bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     bytes.split(|&byte| byte == b'\n').filter_map(entry)
 }
@@ -39,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_broken_lines_give_nothing() {
+    fn comments_and_broken_lines_are_skipped() {
         check(
             b"# root:x:0:0\n\nno colon\na:x\n:x:1:\nb:x::\nc:x:-1:\nd:x:+1:\ne:x:4294967296:\nf:x: 1:\n",
             &[],
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_nis_give_nothing() {
+    fn lines_of_nis_are_skipped() {
         check(b"+::::::\n+@admins::0:0\n-mallory:x:5:\n", &[]);
     }
 
@@ -57,13 +57,13 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_a_megabyte_is_not_believed() {
+    fn a_name_of_a_megabyte_is_skipped() {
         check(&[&vec![b'a'; 1 << 20], b":x:1:".as_slice()].concat(), &[]);
     }
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+        fn any_bytes_are_parsed_without_a_panic(bytes: Vec<u8>) {
             let _ = names(&bytes).count();
         }
     }

@@ -5,29 +5,30 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::Errno;
 
 use super::error::ReadError;
 use super::file::{Namespace, ProcFile, ProcLink, Read, fill};
 use super::link::namespace_inode;
 use super::stat::{StartTicks, Stat};
-use crate::syscall::{openat, read, readlinkat_raw};
+use crate::file_calls::{openat, read, readlinkat_raw};
 
 /// Longest `stat` line: 50 numbers of up to 20 digits with a space each, a comm of at most 64 bytes, and some room.
 const STAT_LEN: usize = 2048;
 
-/// The kernel builds a link's target in one page, and gives `ENAMETOOLONG` for a longer one.
+/// The kernel builds the target of a link in one page, and returns `ENAMETOOLONG` for a longer one.
 const LINK_LEN: usize = 4096;
 
 /// An open `/proc/<tgid>`.
 ///
-/// It never answers for another process. The kernel's inode of the directory holds a reference to the `struct pid` that
-/// it was looked up for (`PROC_I(inode)->pid`), not to the number. A number that is used again gets a new `struct pid`,
-/// and so another inode; this one finds no task any more, and each lookup below it is `ENOENT`, each read `ESRCH`. An
-/// exec by a thread that is not the leader keeps it: the thread takes over the leader's `struct pid` and start time.
+/// It never answers for another process. The kernel's inode of the directory refers to the `struct pid` that it was
+/// looked up for (`PROC_I(inode)->pid`), not to the number. A reused number has a new `struct pid`, and so another
+/// inode; the old one finds no task any more: each lookup below it fails with `ENOENT`, each read with `ESRCH`. After
+/// an exec by a thread other than the leader the handle stays valid, since the thread takes over the leader's `struct
+/// pid` and start time.
 ///
-/// So the start time is checked once, here, and the reads that follow need no check. Where the leader has ended before
-/// its threads, the process lives on, but `exe`, `cwd`, `maps`, `cmdline` and `environ` are those of a zombie.
+/// So the start time is checked once, here, and the later reads need no check. If the leader has ended before its
+/// threads, the process lives on, but `exe`, `cwd`, `maps`, `cmdline` and `environ` are those of a zombie.
 #[derive(Debug)]
 pub struct ProcessDir {
     tgid: u32,
@@ -36,7 +37,7 @@ pub struct ProcessDir {
 }
 
 impl ProcessDir {
-    /// Takes over an open directory and learns from it when the process began.
+    /// Takes over an open directory and reads when the process began.
     pub(super) fn open(tgid: u32, dir: OwnedFd) -> Result<Self, ReadError> {
         let start = with_stat(&dir, tgid, |stat| stat.starttime)?;
         Ok(Self { tgid, start, dir })
@@ -48,13 +49,13 @@ impl ProcessDir {
         self.tgid
     }
 
-    /// When the process began: with the id, who it is.
+    /// When the process began. Together with the id it identifies the process.
     #[must_use]
     pub fn start(&self) -> StartTicks {
         self.start
     }
 
-    /// Whether it still runs. A zombie does not, but a process whose leader alone has ended does.
+    /// Whether the process still runs. A zombie does not, but a process does if only its leader has ended.
     pub fn is_alive(&self) -> Result<bool, ReadError> {
         match with_stat(&self.dir, self.tgid, |stat| !stat.is_dead()) {
             Err(ReadError::Exited { .. }) => Ok(false),
@@ -62,14 +63,14 @@ impl ProcessDir {
         }
     }
 
-    /// Whether this is a process, and not a thread of one: `/proc/<id>` opens for each id of a thread as well.
+    /// Whether the id is that of a process, not of a thread: `/proc/<id>` opens for each thread as well.
     ///
-    /// From the `Tgid` line of `status`. For ids that people type; the kernel's records name thread groups.
+    /// From the `Tgid` line of `status`. For ids that people type; records always have thread-group ids.
     pub fn leads_its_group(&self) -> Result<bool, ReadError> {
         self.group().map(|tgid| tgid == self.tgid)
     }
 
-    /// The thread-group id that `status` tells: another than was asked for, where that was a thread's.
+    /// The thread-group id from `status`: it differs from the id in the path if that is a thread's.
     pub fn group(&self) -> Result<u32, ReadError> {
         let mut status = Vec::new();
         self.read_into(ProcFile::Status, &mut status, FIRST_LINES)?;
@@ -80,9 +81,9 @@ impl ProcessDir {
             .ok_or(ReadError::Malformed { tgid: self.tgid, file: ProcFile::Status.name() })
     }
 
-    /// Replaces what is in `buffer` by the file, cut at `limit` bytes.
+    /// Replaces the content of `buffer` by the file, cut at `limit` bytes.
     ///
-    /// One open, as few reads as can be, one close; nothing is allocated once the buffer has grown.
+    /// One open, as few reads as possible, one close. Allocates only to grow the buffer.
     pub fn read_into(&self, file: ProcFile, buffer: &mut Vec<u8>, limit: usize) -> Result<Read, ReadError> {
         buffer.clear();
         open(&self.dir, file.name(), OFlags::empty())
@@ -90,47 +91,37 @@ impl ProcessDir {
             .map_err(|errno| self.error(file.name(), errno))
     }
 
-    /// Where a link points, as the kernel prints it: see [`link`](super::link) for what it appends.
+    /// The target of a link, as the kernel prints it: see [`link`](super::link) for what it appends.
     ///
     /// A target that fills a page or more is [`ReadError::Io`] with `ENAMETOOLONG`.
     pub fn link(&self, link: ProcLink) -> Result<Vec<u8>, ReadError> {
         read_link(&self.dir, link.name()).map_err(|errno| self.error(link.name(), errno))
     }
 
-    /// The inode number of a namespace, as the kernel's `ns_common.inum`. `stat` on the link would follow it, which a
-    /// recorded `/proc` cannot, so the number is taken from the text, `mnt:[4026531841]`.
+    /// The inode number of a namespace: `ns_common.inum`. Taken from the text of the link, `mnt:[4026531841]`, since
+    /// a fake `/proc` has no file behind it.
     pub fn namespace(&self, namespace: Namespace) -> Result<u32, ReadError> {
         let file = namespace.name();
         let target = read_link(&self.dir, file).map_err(|errno| self.error(file, errno))?;
         namespace_inode(&target).ok_or(ReadError::Malformed { tgid: self.tgid, file })
     }
 
-    /// Opens the image that runs, also where its file has been removed or replaced.
+    /// Opens the image that runs, even if its file was removed or replaced.
     ///
-    /// For a file system that is served by a process or a network this may wait: not for the thread of the events.
+    /// This may block on a file system that is served by a process or a network, so the thread that reads the ring
+    /// must not call it.
     pub fn open_exe(&self) -> Result<File, ReadError> {
         open(&self.dir, "exe", OFlags::NONBLOCK | OFlags::NOCTTY)
             .map(File::from)
             .map_err(|errno| self.error("exe", errno))
     }
 
-    /// Whether `maps` is empty. It is for a kernel task, and for a zombie too: alone it tells nothing, see
-    /// [`is_kernel_task`](super::is_kernel_task).
-    pub fn has_empty_maps(&self) -> Result<bool, ReadError> {
-        let file = ProcFile::Maps.name();
-        let mut first = [0_u8; 1];
-        open(&self.dir, file, OFlags::empty())
-            .and_then(|maps| retry_on_intr(|| read(&maps, &mut first)))
-            .map(|length| length == 0)
-            .map_err(|errno| self.error(file, errno))
-    }
-
-    /// The descriptor that everything is opened below.
+    /// The descriptor of the directory, for lookups below it.
     pub(super) fn dir(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
     }
 
-    /// What the kernel said about a file of this process.
+    /// Sorts the error of a file of this process.
     pub(super) fn error(&self, file: &'static str, errno: Errno) -> ReadError {
         ReadError::sorted(self.tgid, file, errno)
     }
@@ -139,7 +130,7 @@ impl ProcessDir {
 /// `Name`, `Umask`, `State` and `Tgid` come first in `status`.
 const FIRST_LINES: usize = 512;
 
-/// Reads `stat` on the stack and gives it to `look`.
+/// Reads `stat` on the stack and passes it to `look`.
 fn with_stat<T>(dir: &OwnedFd, tgid: u32, look: impl FnOnce(&Stat<'_>) -> T) -> Result<T, ReadError> {
     let file = ProcFile::Stat.name();
     let mut buffer = [MaybeUninit::uninit(); STAT_LEN];
@@ -158,7 +149,7 @@ fn open(dir: &OwnedFd, file: &'static str, flags: OFlags) -> Result<OwnedFd, Err
     openat(dir, file, OFlags::RDONLY | OFlags::CLOEXEC | flags, Mode::empty())
 }
 
-/// Reads a link on the stack; what is allocated is as long as the target.
+/// Reads a link on the stack; allocates only the target itself.
 fn read_link(dir: &OwnedFd, link: &'static str) -> Result<Vec<u8>, Errno> {
     let mut buffer = [MaybeUninit::uninit(); LINK_LEN];
     let (target, _) = readlinkat_raw(dir, link, &mut buffer)?;
@@ -173,7 +164,7 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    use super::super::{Proc, is_kernel_task, split_nul};
+    use super::super::{nul::split_nul, root::Proc};
     use super::*;
 
     /// A `/proc` with one process, 7, that began at 4321 and is `state`.
@@ -189,7 +180,7 @@ mod tests {
         proc
     }
 
-    /// What opening process 7 of a fake `/proc` gives.
+    /// Checks the result of opening process 7 of a fake `/proc`.
     #[track_caller]
     fn check(tgid: u32, start: u64, expected: Result<u64, ReadError>) {
         let directory = fake('S');
@@ -198,7 +189,7 @@ mod tests {
         assert_eq!(found, expected);
     }
 
-    /// A child that waits for its end, and its open directory.
+    /// A child that sleeps, and its open directory.
     fn child() -> (Child, ProcessDir) {
         let child = Command::new("sleep").arg("60").spawn().unwrap();
         let process = Proc::live().unwrap().process(child.id(), None).unwrap();
@@ -234,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stat_that_is_no_stat_is_malformed() {
+    fn an_empty_stat_is_malformed() {
         let directory = fake('S');
         fs::write(directory.path().join("7/stat"), "").unwrap();
         let error = Proc::at(directory.path()).unwrap().process(7, None).unwrap_err();
@@ -256,17 +247,13 @@ mod tests {
     }
 
     #[test]
-    fn a_running_child_is_alive_and_a_zombie_is_neither_alive_nor_a_kernel_task() {
+    fn a_running_child_is_alive_and_a_zombie_is_not() {
         let (mut child, process) = child();
         assert_eq!(process.is_alive(), Ok(true));
         child.kill().unwrap();
         while process.is_alive().unwrap() {
             thread::sleep(Duration::from_millis(1));
         }
-        assert_eq!(process.has_empty_maps(), Ok(true));
-        let mut stat = Vec::new();
-        process.read_into(ProcFile::Stat, &mut stat, 4096).unwrap();
-        assert!(!is_kernel_task(&Stat::parse(&stat).unwrap(), true));
         child.wait().unwrap();
     }
 
@@ -279,7 +266,6 @@ mod tests {
         assert_eq!(process.read_into(ProcFile::Environ, &mut Vec::new(), 4096).unwrap_err(), exited);
         assert_eq!(process.read_into(ProcFile::Stat, &mut Vec::new(), 4096).unwrap_err(), exited);
         assert_eq!(process.link(ProcLink::Exe).unwrap_err(), exited);
-        assert_eq!(process.has_empty_maps().unwrap_err(), exited);
         assert_eq!(process.is_alive(), Ok(false));
     }
 }

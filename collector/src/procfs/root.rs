@@ -10,16 +10,17 @@ use rustix::path::DecInt;
 use super::error::{OpenProcError, ReadError};
 use super::process_dir::ProcessDir;
 use super::stat::StartTicks;
-use crate::syscall::openat;
+use crate::file_calls::openat;
 
-/// A proc file system: the live one, or a directory of a test or a recording that looks like it.
+/// A proc file system: the live one, or a directory that looks like it.
 ///
-/// Holds an `O_PATH` descriptor, so a `/proc` that is mounted over later changes nothing.
+/// Holds an `O_PATH` descriptor, so a later mount over `/proc` has no effect.
 ///
-/// The agent must be in the host's PID and time namespaces: ids and start times are printed as the reader's see them.
+/// The agent must be in the host's PID and time namespaces: the kernel prints ids and start times for those of the
+/// reader.
 #[derive(Debug)]
 pub struct Proc {
-    /// `None` where there is none, and so no process in it.
+    /// `None` if there is no proc file system.
     dir: Option<OwnedFd>,
 }
 
@@ -37,16 +38,16 @@ impl Proc {
             .map_err(|source| OpenProcError { path: path.to_owned(), source })
     }
 
-    /// The proc file system of a machine that is not at hand: every process has exited.
+    /// No proc file system, for a recording of another machine: every process has exited.
     #[must_use]
     pub fn nowhere() -> Self {
         Self { dir: None }
     }
 
-    /// Opens `/proc/<tgid>`, if it is still the life that began at `expected`.
+    /// Opens `/proc/<tgid>`, if it still belongs to the process that began at `expected`.
     ///
-    /// `None` takes whatever life has the id now; [`ProcessDir::start`] then says which. `/proc` also answers to the id
-    /// of a thread that leads no group, which only `None` can meet: see [`ProcessDir::leads_its_group`].
+    /// `None` accepts any process; [`ProcessDir::start`] says which it is. It also accepts the id of a thread that
+    /// leads no group: see [`ProcessDir::leads_its_group`].
     pub fn process(&self, tgid: u32, expected: Option<StartTicks>) -> Result<ProcessDir, ReadError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = self.dir.as_ref().ok_or(ReadError::Exited { tgid })?;
@@ -68,12 +69,12 @@ impl Proc {
         }
     }
 
-    /// The thread-group ids that are there now, in the kernel's order; threads that lead no group are not listed.
+    /// The current thread-group ids, in the kernel's order; threads that lead no group are not listed.
     ///
     /// Processes that begin during the walk may be missing.
     pub fn tgids(&self) -> Result<Vec<u32>, Errno> {
         let mut tgids = Vec::new();
-        // An `O_PATH` descriptor cannot be listed, so the directory is opened once more in earnest.
+        // An `O_PATH` descriptor cannot be listed, so the directory is opened again.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let Some(root) = &self.dir else { return Ok(tgids) };
         for entry in Dir::new(openat(root, ".", flags, Mode::empty())?)? {

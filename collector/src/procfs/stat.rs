@@ -1,19 +1,16 @@
 //! `/proc/<tgid>/stat`: one line of numbers about a process.
 
-/// `task->flags`: a task of the kernel, with no user memory. Linux 6.18, include/linux/sched.h.
-const PF_KTHREAD: u32 = 0x0020_0000;
-
-/// What `AT_CLKTCK` is on every architecture that the agent runs on: include/asm-generic/param.h, `USER_HZ`.
+/// The value of `AT_CLKTCK` on every supported architecture: include/asm-generic/param.h, `USER_HZ`.
 const TICKS_PER_SECOND: u64 = 100;
 
 /// When a process began, in clock ticks since boot, suspend included. Field 22 of `stat`.
 ///
-/// Source: `task->start_boottime` cut to ticks, shifted by the time namespace of the reader.
+/// Source: `task->start_boottime` rounded down to ticks, in the time namespace of the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StartTicks(pub u64);
 
 impl StartTicks {
-    /// From nanoseconds on `CLOCK_BOOTTIME`, as `task->start_boottime` has them; cut as the kernel cuts.
+    /// From nanoseconds on `CLOCK_BOOTTIME`, as `task->start_boottime` has them. Rounds down as the kernel does.
     #[must_use]
     pub const fn from_boottime_ns(nanoseconds: u64) -> Self {
         Self(nanoseconds / (1_000_000_000 / TICKS_PER_SECOND))
@@ -29,10 +26,10 @@ impl StartTicks {
 /// The fields of `stat` that the agent uses, by their names in proc(5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat<'a> {
-    /// 1: the id that was asked for.
+    /// 1: the id in the path.
     pub pid: u32,
-    /// 2: the name, without its parentheses. The kernel writes a newline as `\n` and a backslash as `\\` here, and for
-    /// a worker a longer name than `task->comm`; the file `comm` escapes nothing.
+    /// 2: the name, without its parentheses. The kernel escapes a newline as `\n` and a backslash as `\\` here, and
+    /// prints a longer name than `task->comm` for a worker; the file `comm` escapes nothing.
     pub comm: &'a [u8],
     /// 3: the state, a letter.
     pub state: u8,
@@ -61,9 +58,10 @@ pub struct Stat<'a> {
 }
 
 impl<'a> Stat<'a> {
-    /// `None` where the bytes are no such line.
+    /// `None` if the bytes are not such a line.
     ///
-    /// The comm may hold spaces and parentheses, so it ends at the last `)` of the line: nothing behind it has one.
+    /// The comm may contain spaces and parentheses, so it ends at the last `)` of the line: nothing behind it has
+    /// one.
     #[must_use]
     pub fn parse(line: &'a [u8]) -> Option<Self> {
         let opening = line.iter().position(|&byte| byte == b'(')?;
@@ -92,22 +90,13 @@ impl<'a> Stat<'a> {
         })
     }
 
-    /// Nothing of the process runs any more: it is a zombie, or being reaped.
+    /// Whether nothing of the process runs any more: it is a zombie, or being reaped.
     ///
-    /// A leader that has ended before its threads shows as a zombie as well, but the threads are still counted.
+    /// A leader that has ended before its threads shows as a zombie too, but its threads are still counted.
     #[must_use]
     pub fn is_dead(&self) -> bool {
         matches!(self.state, b'Z' | b'X' | b'x') && self.num_threads <= 1
     }
-}
-
-/// Whether this is a task of the kernel, with no program behind it.
-///
-/// The flag decides. Empty maps alone never do, since a zombie has them too; but maps that hold something overrule a
-/// `stat` that was read before a helper of the kernel became a program.
-#[must_use]
-pub fn is_kernel_task(stat: &Stat<'_>, maps_empty: bool) -> bool {
-    stat.flags & PF_KTHREAD != 0 && maps_empty
 }
 
 fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
@@ -125,14 +114,14 @@ mod tests {
         b"2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 23 0 0 18446744073709551615 \
         0 0 0 0 0 0 0 2147483647 0 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
 
-    /// The first 24 fields, with what a test varies.
+    /// The first 24 fields, with those that the tests vary.
     fn line(comm: &str, state: char, flags: u32, num_threads: u32) -> String {
         format!(
             "7 ({comm}) {state} 1 7 7 0 -1 {flags} 1 2 3 4 50 60 7 8 20 0 {num_threads} 0 4321 1024 9 0 0\n"
         )
     }
 
-    /// The comm, the parent and the start of a line.
+    /// Checks the comm, the parent and the start of a line.
     #[track_caller]
     fn check(line: &[u8], expected: Option<(&str, u32, u64)>) {
         let stat = Stat::parse(line);
@@ -172,24 +161,12 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_cut_is_no_answer() {
+    fn a_cut_line_is_refused() {
         check(b"", None);
         check(b"7", None);
         check(b")7(", None);
         check(b"7 (a)", None);
         check(b"7 (a) S 1 7 7 0", None);
-    }
-
-    #[test]
-    fn a_zombie_has_empty_maps_and_is_no_kernel_task() {
-        let zombie = line("a", 'Z', 0x40_000c, 1);
-        assert!(!is_kernel_task(&Stat::parse(zombie.as_bytes()).unwrap(), true));
-        assert!(is_kernel_task(&Stat::parse(KTHREADD).unwrap(), true));
-    }
-
-    #[test]
-    fn a_helper_of_the_kernel_that_has_become_a_program_is_no_kernel_task() {
-        assert!(!is_kernel_task(&Stat::parse(KTHREADD).unwrap(), false));
     }
 
     #[test]
@@ -203,13 +180,13 @@ mod tests {
     }
 
     #[test]
-    fn ticks_are_cut_not_rounded() {
+    fn ticks_are_rounded_down() {
         assert_eq!(StartTicks::from_boottime_ns(1_239_999_999), StartTicks(123));
     }
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+        fn any_bytes_are_parsed_without_a_panic(bytes: Vec<u8>) {
             let _ = Stat::parse(&bytes);
         }
 

@@ -11,7 +11,7 @@ use super::error::ReadError;
 use super::process_dir::ProcessDir;
 
 impl ProcessDir {
-    /// The line of `stat` of each thread, by thread id. One that ends meanwhile is left out.
+    /// The line of `stat` of each thread, by thread id. Leaves out one that ends meanwhile.
     pub fn thread_stats(&self) -> Result<Vec<Vec<u8>>, ReadError> {
         let tasks = self.directory("task")?;
         let tids = numbers(tasks.as_fd()).map_err(|errno| self.error("task", errno))?;

@@ -8,33 +8,29 @@ use std::{
 use aya::maps::{MapData, RingBuf};
 use collector_common::Counters;
 
-use super::RecordSource;
-use crate::load::{LoadError, Loaded};
+use super::record_source::RecordSource;
+use crate::load::{KernelCounters, Loaded, Programs};
 
-/// The programs and their ring.
+/// The ring of attached programs.
 pub struct Ring {
-    loaded: Loaded,
     records: RingBuf<MapData>,
-    stopped: bool,
+    counters: KernelCounters,
+    /// `None` once stopped: dropping the programs detaches them.
+    programs: Option<Programs>,
 }
 
 impl Ring {
     /// Takes the ring of programs that are attached.
-    pub fn new(mut loaded: Loaded) -> Result<Self, LoadError> {
-        let records = loaded.take_records().ok_or(LoadError::NoMap { map: "RECORDS" })?;
-        Ok(Self { loaded, records, stopped: false })
-    }
-
-    /// The programs.
     #[must_use]
-    pub fn loaded(&self) -> &Loaded {
-        &self.loaded
+    pub fn new(loaded: Loaded) -> Self {
+        let (programs, records, counters) = loaded.into_parts();
+        Self { records, counters, programs: Some(programs) }
     }
 }
 
 impl RecordSource for Ring {
     fn next(&mut self, take: &mut dyn FnMut(&[u8])) -> bool {
-        // The record is lent from the ring itself; its place is given back when the item is dropped.
+        // The record is lent from the ring itself; dropping the item frees its space.
         let item = self.records.next();
         if let Some(item) = &item {
             take(item);
@@ -47,19 +43,21 @@ impl RecordSource for Ring {
     }
 
     fn is_finished(&self) -> bool {
-        self.stopped
+        self.programs.is_none()
     }
 
     fn scan(&mut self) -> io::Result<()> {
-        self.loaded.scan_tasks().map_err(io::Error::other)
+        match &mut self.programs {
+            Some(programs) => programs.scan_tasks().map_err(io::Error::other),
+            None => Ok(()),
+        }
     }
 
     fn stop(&mut self) {
-        self.loaded.detach();
-        self.stopped = true;
+        self.programs = None;
     }
 
     fn counters(&mut self) -> io::Result<Counters> {
-        self.loaded.counters()
+        self.counters.read()
     }
 }

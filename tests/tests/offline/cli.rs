@@ -58,6 +58,25 @@ fn run_unprivileged(args: &[&str]) -> Ran {
 }
 
 #[test]
+fn a_replay_of_a_damaged_recording_streams_what_there_is_and_ends_with_1_and_the_place() {
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/exec-twice-6.18-2026-11-23.rec");
+    let bytes = fs::read(fixture).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cut.rec");
+    fs::write(&path, bytes.get(..bytes.len() - 1).unwrap()).unwrap();
+    let path = path.to_str().unwrap();
+    let whole = run(&["replay", fixture, "--format", "json"]);
+    assert_eq!((whole.code, whole.stderr.as_str()), (Some(0), ""));
+    let cut = run(&["replay", path, "--format", "json"]);
+    assert_eq!(cut.code, Some(1), "{}", cut.stderr);
+    for words in [path, "is damaged at byte ", "records: the file ends in the middle of an entry"] {
+        assert!(cut.stderr.contains(words), "{words:?} is not in {:?}", cut.stderr);
+    }
+    assert_eq!(cut.stdout.lines().count(), whole.stdout.lines().count());
+    assert!(cut.stdout.lines().next_back().unwrap().contains("\"degraded\":{\"recording\":"));
+}
+
+#[test]
 fn an_unknown_flag_is_a_usage_error() {
     refused(&run(&["run", "--nonsense"]), 2, &["--nonsense", "Usage:"]);
 }

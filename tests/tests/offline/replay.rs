@@ -4,9 +4,10 @@ use std::{fs, path::Path};
 
 use collector::{
     Collector,
-    event::{Action, LossReason},
+    event::{Action, Event, LossReason},
+    source::recording::format::{self, MissingRecords},
 };
-use collector_common::{Counters, Piece, TaskRecord};
+use collector_common::{Counters, Kind, Piece, TaskRecord};
 
 use crate::common::{
     fake_proc::FakeProc,
@@ -158,11 +159,17 @@ fn refusal(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_file_that_is_no_recording_is_refused_by_name() {
-    assert_eq!(refusal(b""), "/x is no recording of collector");
-    assert_eq!(refusal(b"\x7fELF\x02\x01\x01\0\n"), "/x is no recording of collector");
-    assert_eq!(refusal(b"{\"schema\":\"collector/1.0\"}\n"), "/x is no recording of collector");
-    assert_eq!(refusal(&vec![0; 1 << 17]), "/x is no recording of collector");
+fn a_file_that_is_not_a_recording_is_refused_by_name() {
+    assert_eq!(refusal(b""), "/x is not a recording of collector");
+    assert_eq!(refusal(b"\x7fELF\x02\x01\x01\0\n"), "/x is not a recording of collector");
+    assert_eq!(refusal(&vec![0; 1 << 17]), "/x is not a recording of collector");
+}
+
+#[test]
+fn a_stream_of_events_is_refused_with_what_it_is_and_what_reads_it() {
+    let refused = refusal(b"{\"@timestamp\":\"2026-11-23T08:05:15Z\",\"schema\":\"collector/1.0\"}\n");
+    assert!(refused.starts_with("/x is a stream of events (JSON Lines)"), "{refused}");
+    assert!(refused.contains("--record FILE") && refused.contains("jq"), "{refused}");
 }
 
 #[test]
@@ -191,22 +198,44 @@ fn a_recording_is_replayed_where_no_other_proc_is_named() {
     assert_eq!(replayed, Ok(()));
 }
 
+/// The mark that the end of the stream of a damaged recording carries, without the file's name.
+#[track_caller]
+fn damage(events: &[Event]) -> String {
+    let agent = only(events, Action::AgentStop).agent.as_ref().unwrap();
+    let damage = agent.degraded["recording"].split_once(" is damaged at ").unwrap().1;
+    damage.to_owned()
+}
+
 #[test]
-fn a_recording_that_was_cut_is_told_as_far_as_it_goes() {
+fn a_whole_recording_ends_without_a_mark() {
+    let events = events_of(&two_lives(), &FakeProc::new());
+    assert_eq!(only(&events, Action::AgentStop).agent, None);
+}
+
+#[test]
+fn a_recording_that_was_cut_is_reported_as_far_as_it_goes_and_marked() {
     let bytes = two_lives().bytes();
     let head = bytes.iter().position(|&byte| byte == b'\n').unwrap() + 1;
     let first = head + 4 + size_of::<TaskRecord>();
     let second = first + 4 + size_of::<TaskRecord>();
-    for (end, expected) in [
-        (head, ["agent-start", "agent-stop"].as_slice()),
-        (head + 2, &["agent-start", "agent-stop"]),
-        (first, &["agent-start", "snapshot", "agent-stop"]),
-        (first + 2, &["agent-start", "snapshot", "agent-stop"]),
-        (first + 100, &["agent-start", "snapshot", "agent-stop"]),
-        (second, &["agent-start", "snapshot", "fork", "agent-stop"]),
-        (second + 5, &["agent-start", "snapshot", "fork", "agent-stop"]),
+    let none = ["agent-start", "agent-stop"].as_slice();
+    let one = ["agent-start", "snapshot", "agent-stop"].as_slice();
+    let two = ["agent-start", "snapshot", "fork", "agent-stop"].as_slice();
+    let (inside, behind) = ("ends in the middle of an entry", "ends without its counters");
+    for (end, expected, at, records, cause) in [
+        (head, none, head, 0, behind),
+        (head + 2, none, head, 0, inside),
+        (first, one, first, 1, behind),
+        (first + 2, one, first, 1, inside),
+        (first + 100, one, first, 1, inside),
+        (second, two, second, 2, behind),
+        (second + 5, two, second, 2, inside),
     ] {
-        assert_eq!(actions(&events_of_bytes(&bytes[..end], &FakeProc::new())), expected, "cut at {end}");
+        let events = events_of_bytes(&bytes[..end], &FakeProc::new());
+        assert_eq!(actions(&events), expected, "cut at {end}");
+        let damage = damage(&events);
+        let place = format!("byte {at}, after {records} records: the file {cause}");
+        assert!(damage.starts_with(&place), "cut at {end}: {damage}");
     }
 }
 
@@ -217,11 +246,45 @@ fn the_counters_of_a_recording_that_was_cut_add_up() {
 }
 
 #[test]
-fn a_length_that_no_record_has_ends_the_recording() {
+fn a_length_that_no_entry_has_ends_the_recording() {
+    let whole = Recording::new().bytes();
+    let record = "an entry says that it has 2147483647 bytes, more than any record";
+    let counters = "an entry has 2147483647 bytes of counters, more than this version of collector knows";
+    // Instead of the counters, and instead of their length.
+    for (cut, cause) in [(8, record), (4, counters)] {
+        let mut bytes = whole.clone();
+        bytes.truncate(bytes.len() - size_of::<Counters>() - cut);
+        bytes.extend(0x7fff_ffff_u32.to_le_bytes());
+        let events = events_of_bytes(&bytes, &FakeProc::new());
+        assert_eq!(actions(&events), ["agent-start", "agent-stop"]);
+        let damage = damage(&events);
+        assert!(damage.ends_with(cause), "{damage}");
+    }
+}
+
+#[test]
+fn records_that_are_missing_in_a_recording_are_lost_and_the_rest_is_reported() {
     let mut bytes = Recording::new().bytes();
-    bytes.truncate(bytes.len() - size_of::<Counters>() - 4);
-    bytes.extend(0x7fff_ffff_u32.to_le_bytes());
-    assert_eq!(actions(&events_of_bytes(&bytes, &FakeProc::new())), ["agent-start", "agent-stop"]);
+    bytes.truncate(bytes.len() - size_of::<Counters>() - 8);
+    let made = Made::new(100, 2_000_000_000);
+    let mut missing = MissingRecords::default();
+    missing.count(&made.exec(2_000_000_001, &Pieces::default()));
+    missing.count(&made.exec(2_000_000_001, &Pieces::default()));
+    let at = bytes.len() + 4 + size_of::<TaskRecord>();
+    format::append_record(&mut bytes, &made.fork());
+    format::append_missing(&mut bytes, &missing);
+    format::append_record(&mut bytes, &made.exit(2_000_000_002, 0));
+    let mut counters = Counters::default();
+    for (kind, seen) in [(Kind::Fork, 1), (Kind::Exec, 2), (Kind::Exit, 1)] {
+        counters.seen[kind.index()] = seen;
+    }
+    format::append_counters(&mut bytes, &counters);
+    let events = events_of_bytes(&bytes, &FakeProc::new());
+    let loss = only(&events, Action::Loss).loss.clone().unwrap();
+    assert_eq!((loss.reason, loss.count, loss.action), (LossReason::RingFull, 2, Some(Action::Exec)));
+    assert_eq!(actions(&events), ["agent-start", "fork", "exit", "loss", "agent-stop"]);
+    check_counters(&events);
+    assert!(damage(&events).starts_with(&format!("byte {at}, after 1 records: 2 records are missing")));
 }
 
 #[test]

@@ -49,9 +49,9 @@ const COLLECTOR: Checked = Checked {
         "text",
         "errno",
         "signal",
-        "syscall",
-        "sys",
-        "wake",
+        "file_calls",
+        "linux",
+        "wake_event",
         "known",
         "procfs",
         "process",
@@ -72,6 +72,7 @@ const COLLECTOR: Checked = Checked {
         "doctor",
         "collector",
         "cli",
+        "progress",
         "signals",
         "output",
         "main",
@@ -173,26 +174,6 @@ const COLLECTOR: Checked = Checked {
             reason: "what the parts of an inspection share stands in its mod.rs",
         },
         Accepted {
-            from: "collector/src/load/error.rs",
-            to: "collector/src/load/mod.rs",
-            reason: "an error, a capability and a helper that parts of the loader share stand in its mod.rs",
-        },
-        Accepted {
-            from: "collector/src/load/misses.rs",
-            to: "collector/src/load/mod.rs",
-            reason: "an error, a capability and a helper that parts of the loader share stand in its mod.rs",
-        },
-        Accepted {
-            from: "collector/src/load/offsets.rs",
-            to: "collector/src/load/mod.rs",
-            reason: "an error, a capability and a helper that parts of the loader share stand in its mod.rs",
-        },
-        Accepted {
-            from: "collector/src/load/standby.rs",
-            to: "collector/src/load/hooks.rs",
-            reason: "a standby is a hook, and hooks know who stands by",
-        },
-        Accepted {
             from: "collector/src/pipeline/intake.rs",
             to: "collector/src/pipeline/mod.rs",
             reason: "issue 13, part 3: the pipeline reaches into its intake",
@@ -205,27 +186,14 @@ const COLLECTOR: Checked = Checked {
     }],
 };
 
-const WALK: Accepted = Accepted {
-    from: "collector-ebpf/src/maps.rs",
-    to: "collector-ebpf/src/kernel/path.rs",
-    reason: "issue 13, part 3: `Walk` belongs beside the other layouts in maps",
-};
-
 pub(super) const CRATES: &[Checked] = &[
     Checked { src: "collector-common/src", roots: &["lib.rs"], rooms: &[], circles: &[], disorder: &[] },
     Checked {
         src: "collector-ebpf/src",
         roots: &["main.rs"],
         rooms: &["maps", "kernel", "emit", "filter", "probes"],
-        circles: &[WALK],
-        disorder: &[
-            WALK,
-            Accepted {
-                from: "collector-ebpf/src/maps/standby.rs",
-                to: "collector-ebpf/src/emit.rs",
-                reason: "it counts with `emit::add_one`, which could stand in maps",
-            },
-        ],
+        circles: &[],
+        disorder: &[],
     },
     COLLECTOR,
 ];

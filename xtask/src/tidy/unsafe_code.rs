@@ -21,7 +21,7 @@ const ROOMS: &[(&str, Room)] = &[
     ("collector-ebpf/src/main.rs", Room::Any),
     ("collector-ebpf/src/probes/", Room::Attributes),
     ("collector/src/load/", Room::Any),
-    ("collector/src/sys.rs", Room::Any),
+    ("collector/src/linux.rs", Room::Any),
     ("collector/src/procfs/", Room::Any),
     ("tests/", Room::Any),
 ];
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn unsafe_outside_its_rooms_is_a_fault() {
         check_text("collector/src/decode/mod.rs", "// SAFETY: a\nlet x = unsafe { y };", &[2]);
-        check_text("collector/src/sys.rs", "// SAFETY: a\nlet x = unsafe { y };", &[]);
+        check_text("collector/src/linux.rs", "// SAFETY: a\nlet x = unsafe { y };", &[]);
     }
 
     #[test]
@@ -153,15 +153,15 @@ mod tests {
 
     #[test]
     fn a_block_is_explained_right_above() {
-        check_text("collector/src/sys.rs", "let x = unsafe { y };", &[1]);
-        check_text("collector/src/sys.rs", "// SAFETY: a\n\nlet x = unsafe { y };", &[3]);
-        check_text("collector/src/sys.rs", "// SAFETY: a\nlet x = 1;\nlet y = unsafe { x };", &[3]);
-        check_text("collector/src/sys.rs", "// SAFETY: a\n// and b\nlet x = unsafe { y };", &[]);
+        check_text("collector/src/linux.rs", "let x = unsafe { y };", &[1]);
+        check_text("collector/src/linux.rs", "// SAFETY: a\n\nlet x = unsafe { y };", &[3]);
+        check_text("collector/src/linux.rs", "// SAFETY: a\nlet x = 1;\nlet y = unsafe { x };", &[3]);
+        check_text("collector/src/linux.rs", "// SAFETY: a\n// and b\nlet x = unsafe { y };", &[]);
     }
 
     #[test]
     fn a_statement_may_begin_on_an_earlier_line() {
-        check_text("collector/src/sys.rs", "// SAFETY: a\nlet x =\n    unsafe { y };", &[]);
+        check_text("collector/src/linux.rs", "// SAFETY: a\nlet x =\n    unsafe { y };", &[]);
     }
 
     #[test]
@@ -172,14 +172,14 @@ mod tests {
 
     #[test]
     fn a_function_may_say_what_it_asks_for_in_its_docs() {
-        check_text("collector/src/sys.rs", "/// # Safety\n/// a\nunsafe fn x() {}", &[]);
-        check_text("collector/src/sys.rs", "/// Docs.\nunsafe fn x() -> [u8; 4] {}", &[2]);
-        check_text("collector/src/sys.rs", "/// Docs.\nunsafe extern \"C\" fn x() {}", &[2]);
+        check_text("collector/src/linux.rs", "/// # Safety\n/// a\nunsafe fn x() {}", &[]);
+        check_text("collector/src/linux.rs", "/// Docs.\nunsafe fn x() -> [u8; 4] {}", &[2]);
+        check_text("collector/src/linux.rs", "/// Docs.\nunsafe extern \"C\" fn x() {}", &[2]);
     }
 
     #[test]
     fn a_type_and_a_declaration_promise_nothing() {
-        check_text("collector/src/sys.rs", "type X = unsafe fn(u32);\nunsafe fn x();\nfn y() {}", &[]);
-        check_text("collector/src/sys.rs", "type X = unsafe extern \"C\" fn(u32);", &[]);
+        check_text("collector/src/linux.rs", "type X = unsafe fn(u32);\nunsafe fn x();\nfn y() {}", &[]);
+        check_text("collector/src/linux.rs", "type X = unsafe extern \"C\" fn(u32);", &[]);
     }
 }

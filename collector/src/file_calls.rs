@@ -1,4 +1,5 @@
-//! The system calls by which /proc and images are read, each through here: in the library's own tests each can be made to fail.
+//! The system calls that read /proc and images. All of them go through here, so that the library's own tests can make
+//! each of them fail.
 
 #[cfg(test)]
 pub(crate) mod faulty;

@@ -1,4 +1,5 @@
-//! What Linux offers and rustix does not have. Here is `unsafe`.
+//! Linux system calls that rustix does not have, or not in the form that the agent needs. The only `unsafe` outside
+//! `load`.
 
 use std::ffi::c_int;
 use std::io;
@@ -10,7 +11,7 @@ use rustix::io::Errno;
 use rustix::path::DecInt;
 use rustix::process::setpriority_process;
 
-use crate::syscall::readlinkat_raw;
+use crate::file_calls::readlinkat_raw;
 
 /// `FILEID_KERNFS` of include/linux/exportfs.h, Linux 5.5: the handle is the 64-bit id of a node.
 const FILEID_KERNFS: c_int = 0xfe;
@@ -27,8 +28,8 @@ struct KernfsHandle {
 
 /// Opens a directory of a kernfs (cgroup, sysfs) by its id, with `O_PATH`. `mount` is any open file of that file system.
 ///
-/// `ESTALE` when no node has the id, `ENOTDIR` when a file has it, `EPERM` without `CAP_DAC_READ_SEARCH` in the initial
-/// user namespace.
+/// Fails with `ESTALE` if no node has the id, `ENOTDIR` if a file has it, `EPERM` without `CAP_DAC_READ_SEARCH` in
+/// the initial user namespace.
 pub fn open_by_kernfs_id(mount: BorrowedFd<'_>, id: u64) -> io::Result<OwnedFd> {
     let handle =
         libc::file_handle { handle_bytes: KERNFS_HANDLE_LEN, handle_type: FILEID_KERNFS, f_handle: [] };
@@ -42,25 +43,25 @@ pub fn open_by_kernfs_id(mount: BorrowedFd<'_>, id: u64) -> io::Result<OwnedFd> 
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor must be open and owned by nobody else: the call above has just made it and told only us.
+    // SAFETY: the descriptor must be open and owned by nobody else: the call above has just created it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 const _: () = assert!(size_of::<KernfsHandle>() == 16);
 
-/// The nice value of any process.
+/// The default nice value.
 pub const ORDINARY: i32 = 0;
 
-/// Gives the calling thread a nice value, and with it each thread that it starts from then on. To go before others takes
+/// Sets the nice value of the calling thread, which threads that it starts later inherit. A negative value takes
 /// `CAP_SYS_NICE`.
 pub fn set_nice(nice: i32) -> Result<(), Errno> {
-    // In Linux a nice value is a thread's, and `None` is the one that asks.
+    // In Linux each thread has its own nice value, and `None` means the calling one.
     setpriority_process(None, nice)
 }
 
-/// Lets the calling thread read and write files only when nobody else does: `IOPRIO_CLASS_IDLE` of `ioprio_set(2)`.
+/// Gives the calling thread the lowest I/O priority: `IOPRIO_CLASS_IDLE` of `ioprio_set(2)`.
 pub fn idle_io_priority() -> io::Result<()> {
-    /// `IOPRIO_WHO_PROCESS`, which with 0 is the calling thread.
+    /// `IOPRIO_WHO_PROCESS`: with 0 it means the calling thread.
     const WHO_PROCESS: c_int = 1;
     /// `IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0)`: the class is above 13 bits of level.
     const IDLE: c_int = 3 << 13;
@@ -69,17 +70,18 @@ pub fn idle_io_priority() -> io::Result<()> {
     if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Gives free memory back to the system, where the C library keeps it: the start takes some ten times of what a run does, to
-/// read the kernel's types.
+/// Returns free memory from the C library to the system. To read the kernel's types, the start takes some ten times
+/// the memory of a run.
 pub fn give_memory_back() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: the call takes a number; glibc locks each of its arenas while it looks at it.
+    // SAFETY: the call takes a number; glibc locks each arena before it reads it.
     unsafe {
         libc::malloc_trim(0)
     };
 }
 
-/// The path of an open file as the kernel prints it, from the agent's own root; `ENAMETOOLONG` over a page.
+/// The path of an open file, as the kernel prints it for the agent's own root. Fails with `ENAMETOOLONG` for more
+/// than a page.
 pub fn path_of(file: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
     let link = [b"/proc/self/fd/", DecInt::from_fd(file).as_bytes()].concat();
     let mut buffer = [MaybeUninit::uninit(); 4096];

@@ -1,46 +1,49 @@
-//! Whether programs must stand by for others on this kernel.
+//! Whether this kernel needs backup programs.
 //!
-//! While a tracing program is interrupted, the kernel runs no second one of the same program on that CPU. Since Linux 7.0 any
-//! can be preempted. Before, that befalls only the one that follows connections, whose states change in interrupts too. A
-//! program of its own behind each of these tells what the first missed.
+//! While a tracing program is interrupted, the kernel does not run the same program again on that CPU. Since Linux 7.0 any
+//! tracing program can be preempted. Before, only the one that follows connections can be interrupted by itself, because the
+//! states of connections change in interrupts too. A backup program behind each of these reports what the primary missed.
 
 use collector_common::{PID_LIMIT, PIDS_IN_A_PAGE};
 use rustix::system::uname;
 
-use super::Part;
+use super::part::Part;
 
-/// The first release that preempts tracing programs. Its types do not tell: the change was one of code.
+/// The first release that preempts tracing programs. The kernel's types do not show it: only code has changed.
 const PREEMPTS_SINCE: (u32, u32) = (7, 0);
 
-/// The programs at each hook, and what that takes.
+/// The backup programs of this kernel, and what they need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Standby {
+pub(super) struct Backups {
     /// Whether this kernel preempts programs.
     preempts: bool,
 }
 
-impl Standby {
+impl Backups {
+    /// Those of the running kernel.
     pub(super) fn here() -> Self {
         Self { preempts: preempts(&uname().release().to_string_lossy()) }
     }
 
-    pub(super) fn is_needed_for(self, part: Part) -> bool {
+    /// Whether hooks of this part have backups.
+    pub(super) fn are_needed_for(self, part: Part) -> bool {
         self.preempts || part == Part::Connections
     }
 
-    /// Programs at a hook that tells of processes.
+    /// Programs at each hook of processes.
     pub(super) fn programs(self) -> u32 {
         1 + u32::from(self.preempts)
     }
 
-    /// Pages of marks, a byte for each process id there can be; one where nothing is marked.
+    /// Pages of marks, with a byte for each possible process id; one page if no program sets marks.
     pub(super) fn pages(self) -> u32 {
         let pages = PID_LIMIT.div_ceil(u32::try_from(PIDS_IN_A_PAGE).unwrap_or(1));
         if self.preempts { pages } else { 1 }
     }
 }
 
-/// `7.3.4+deb13-cloud-amd64` does. What is no release is taken for a new one, where a program too many does no harm.
+/// Whether a release, such as `7.3.4+deb13-cloud-amd64`, preempts tracing programs. An unreadable release counts as a new
+/// one, where a superfluous program does no harm.
 fn preempts(release: &str) -> bool {
     let mut numbers = release.split(|character: char| !character.is_ascii_digit()).map(str::parse);
     match (numbers.next(), numbers.next()) {
@@ -54,7 +57,7 @@ mod tests {
     use super::preempts;
 
     #[test]
-    fn since_seven_programs_are_preempted() {
+    fn kernels_since_7_0_preempt_programs() {
         for release in ["7.0.0", "7.3.4+deb13-cloud-amd64", "10.1", "unknown"] {
             assert!(preempts(release), "{release}");
         }

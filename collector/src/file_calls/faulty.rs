@@ -1,7 +1,7 @@
-//! System calls of which one answers otherwise than the kernel would.
+//! System calls one of which answers differently from the kernel.
 //!
-//! The calls of a thread are counted while it is [`watched`], so a test learns which there are, and whatever it learns of
-//! can be made to fail: a call that is added to the agent is covered by itself.
+//! The calls of a thread are counted while it is [`watched`], so a test learns which there are and can make each of
+//! them fail. A call that is added to the agent is covered without a change here.
 
 use std::{
     cell::RefCell,
@@ -17,14 +17,14 @@ use rustix::{
     pipe::{PipeFlags, pipe_with},
 };
 
-/// What a call may come to.
+/// A fault of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// It fails.
     Fails(Errno),
-    /// The file gives its content in two reads.
+    /// The file returns its content in two reads.
     Short,
-    /// There is nothing in the file, or no more.
+    /// The file is empty, or ends here.
     Empty,
     /// The file never ends.
     Endless,
@@ -35,11 +35,11 @@ pub(crate) enum Fault {
 pub(crate) struct Call {
     pub(crate) name: &'static str,
     pub(crate) path: String,
-    kind: Kind,
+    kind: CallKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum CallKind {
     File,
     Bytes,
     Link,
@@ -47,7 +47,7 @@ enum Kind {
 }
 
 impl Call {
-    /// What it may come to.
+    /// The faults that it may have.
     pub(crate) fn faults(&self) -> &'static [Fault] {
         const ERRNOS: [Fault; 4] = [
             Fault::Fails(Errno::NOENT),
@@ -58,14 +58,14 @@ impl Call {
         const OF_A_FILE: [Fault; 7] =
             [ERRNOS[0], ERRNOS[1], ERRNOS[2], ERRNOS[3], Fault::Short, Fault::Empty, Fault::Endless];
         const OF_BYTES: [Fault; 6] = [ERRNOS[0], ERRNOS[1], ERRNOS[2], ERRNOS[3], Fault::Short, Fault::Empty];
-        // The kernel gives all of a link or none of it: this is how one without an end looks.
+        // The kernel returns all of a link or nothing: this is how an endless one looks.
         const OF_A_LINK: [Fault; 5] =
             [ERRNOS[0], ERRNOS[1], ERRNOS[2], ERRNOS[3], Fault::Fails(Errno::NAMETOOLONG)];
         match self.kind {
-            Kind::File => &OF_A_FILE,
-            Kind::Bytes => &OF_BYTES,
-            Kind::Link => &OF_A_LINK,
-            Kind::Other => &ERRNOS,
+            CallKind::File => &OF_A_FILE,
+            CallKind::Bytes => &OF_BYTES,
+            CallKind::Link => &OF_A_LINK,
+            CallKind::Other => &ERRNOS,
         }
     }
 }
@@ -73,7 +73,7 @@ impl Call {
 #[derive(Debug, Default)]
 struct Watch {
     calls: Vec<Call>,
-    /// Which call, and what it comes to.
+    /// The number of the call with a fault, and the fault.
     fault: Option<(usize, Fault)>,
 }
 
@@ -81,15 +81,15 @@ thread_local! {
     static WATCH: RefCell<Option<Watch>> = const { RefCell::new(None) };
 }
 
-/// Does `work`, where one call has a fault, and tells which calls were made.
+/// Does `work`, in which one call has a fault, and returns which calls were made.
 pub(crate) fn watched<T>(fault: Option<(usize, Fault)>, work: impl FnOnce() -> T) -> (T, Vec<Call>) {
     WATCH.set(Some(Watch { calls: Vec::new(), fault }));
     let done = work();
     (done, WATCH.take().unwrap_or_default().calls)
 }
 
-/// Counts a call, and answers with its fault.
-fn fault(name: &'static str, path: &impl Arg, kind: Kind) -> Option<Fault> {
+/// Counts a call, and returns its fault.
+fn fault(name: &'static str, path: &impl Arg, kind: CallKind) -> Option<Fault> {
     WATCH.with_borrow_mut(|watch| {
         let watch = watch.as_mut()?;
         let path = path.to_string_lossy().into_owned();
@@ -98,9 +98,9 @@ fn fault(name: &'static str, path: &impl Arg, kind: Kind) -> Option<Fault> {
     })
 }
 
-/// The errno of a call that can only fail.
+/// Fails if the fault of a call is an errno, for calls that have no other fault.
 fn failed(name: &'static str, path: &impl Arg) -> Result<(), Errno> {
-    match fault(name, path, Kind::Other) {
+    match fault(name, path, CallKind::Other) {
         Some(Fault::Fails(errno)) => Err(errno),
         _ => Ok(()),
     }
@@ -112,9 +112,9 @@ pub(crate) fn openat<P: Arg, Fd: AsFd>(
     flags: OFlags,
     mode: Mode,
 ) -> Result<OwnedFd, Errno> {
-    // Memory is read by its addresses: it has no end, and what stood in its place would be other memory.
+    // Memory is read by its addresses: it has no end, and a replacement would be other memory.
     let is_content = !flags.intersects(OFlags::PATH | OFlags::DIRECTORY) && path.to_string_lossy() != "mem";
-    let kind = if is_content { Kind::File } else { Kind::Other };
+    let kind = if is_content { CallKind::File } else { CallKind::Other };
     let fault = fault("openat", &path, kind);
     let instead = |file: &str| rustix::fs::openat(CWD, file, OFlags::RDONLY, Mode::empty());
     match fault {
@@ -143,7 +143,7 @@ pub(crate) fn readlinkat_raw<P: Arg, Fd: AsFd, Buf: Buffer<u8>>(
     path: P,
     buffer: Buf,
 ) -> Result<Buf::Output, Errno> {
-    match fault("readlinkat", &path, Kind::Link) {
+    match fault("readlinkat", &path, CallKind::Link) {
         Some(Fault::Fails(errno)) => Err(errno),
         _ => rustix::fs::readlinkat_raw(dir, path, buffer),
     }
@@ -154,9 +154,9 @@ pub(crate) fn read<Fd: AsFd, Buf: Buffer<u8>>(fd: Fd, buffer: Buf) -> Result<Buf
     rustix::io::read(fd, buffer)
 }
 
-/// Of the bytes of an image, of which any part may come.
+/// For the bytes of an image, of which a read may return any part.
 pub(crate) fn pread<Fd: AsFd>(fd: Fd, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
-    match fault("pread", &"", Kind::Bytes) {
+    match fault("pread", &"", CallKind::Bytes) {
         Some(Fault::Fails(errno)) => Err(errno),
         Some(Fault::Empty) => Ok(0),
         Some(Fault::Short) => rustix::io::pread(fd, buffer, offset).map(|len| len.div_ceil(2)),
