@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, builder::BoolishValueParser};
+use clap::Args;
 use collector::{
     config::{Config, ConfigError},
     units::{ByteSize, Millis},
@@ -13,7 +13,7 @@ use super::{Stream, filters::Limits};
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Run {
     /// Write a snapshot event of each process that runs already
-    #[arg(long, env = "COLLECTOR_SNAPSHOT", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "COLLECTOR_SNAPSHOT", value_parser = switch)]
     snapshot: bool,
     /// Set the size of the buffer between kernel and agent: a power of two from 64KiB to 1GiB [default: 8MiB]
     #[arg(long, value_name = "SIZE", env = "COLLECTOR_RING_BYTES", value_parser = ring_bytes)]
@@ -37,6 +37,15 @@ pub(crate) struct Replay {
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) stream: Stream,
+}
+
+/// The words of a switch that is set by a variable.
+fn switch(word: &str) -> Result<bool, &'static str> {
+    match word.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err("it must be 1, true, yes or on, or 0, false, no or off"),
+    }
 }
 
 fn ring_bytes(word: &str) -> Result<u32, String> {

@@ -59,7 +59,7 @@ impl ReadError {
 /// A directory could not be opened as `/proc`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[error("cannot open {} as a proc file system", path.display())]
+#[error("cannot open {0} as a proc file system (mount -t proc proc {0})", path.display())]
 pub struct OpenProcError {
     /// The directory.
     pub path: PathBuf,

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{CWD, Dir, Mode, OFlags};
+use rustix::fs::{CWD, Dir, Mode, OFlags, PROC_SUPER_MAGIC, fstatfs};
 use rustix::io::Errno;
 use rustix::path::DecInt;
 
@@ -25,9 +25,16 @@ pub struct Proc {
 }
 
 impl Proc {
-    /// The `/proc` of this machine.
+    /// The `/proc` of this machine. An empty directory in its place, as a chroot may have, is an error.
     pub fn live() -> Result<Self, OpenProcError> {
-        Self::at(Path::new("/proc"))
+        let path = Path::new("/proc");
+        let proc = Self::at(path)?;
+        let magic = proc.dir.as_ref().and_then(|dir| fstatfs(dir).ok()).map(|system| system.f_type);
+        if magic == Some(PROC_SUPER_MAGIC) {
+            Ok(proc)
+        } else {
+            Err(OpenProcError { path: path.to_owned(), source: Errno::NODEV })
+        }
     }
 
     /// A directory that looks like `/proc`.
