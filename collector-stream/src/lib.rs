@@ -3,3 +3,4 @@
 pub mod format;
 #[cfg(feature = "output")]
 pub mod output;
+pub mod units;

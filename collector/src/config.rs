@@ -18,7 +18,7 @@ use crate::{
     redact::{self, Mode},
     stream::format::Format,
     stream::output::Destination,
-    units,
+    stream::units,
 };
 
 /// The example file, which explains every key and has its default.

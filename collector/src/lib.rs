@@ -31,12 +31,11 @@ mod reload;
 pub mod signal;
 pub mod source;
 pub mod text;
-pub mod units;
 pub mod wake_event;
 mod word;
 
 pub use collector_event as event;
-pub use collector_stream as stream;
+pub use collector_stream::{self as stream, units};
 
 pub use self::{
     collector::{Builder, Collector, StartError, go_before_others},

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use toml::de::{DeTable, DeValue};
 
 use super::{Config, ConfigError};
-use crate::{event::Action, units::ByteSize};
+use crate::{event::Action, stream::units::ByteSize};
 
 /// The events that a user can ask for. The others come by themselves or with another key.
 pub(super) const WANTED: [Action; 5] =

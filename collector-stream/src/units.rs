@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,20 +26,35 @@ const TIMES: [(&[&str], u64); 4] =
     [(&["h"], 3_600_000), (&["min", "m"], 60_000), (&["s"], 1_000), (&["ms", ""], 1)];
 
 /// Why a word is not a size.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{word:?} is not a size; a size is a number of bytes, or a number with B, KiB, MiB, GiB or TiB: 8MiB (8M is the same)"
-)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SizeError {
     word: String,
 }
 
 /// Why a word is not a time.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{word:?} is not a time; a time is a number with ms, s, min or h: 100ms")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimeError {
     word: String,
 }
+
+impl fmt::Display for SizeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = &self.word;
+        write!(
+            f,
+            "{word:?} is not a size; a size is a number of bytes, or a number with B, KiB, MiB, GiB or TiB: 8MiB (8M is the same)"
+        )
+    }
+}
+
+impl fmt::Display for TimeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is not a time; a time is a number with ms, s, min or h: 100ms", self.word)
+    }
+}
+
+impl std::error::Error for SizeError {}
+impl std::error::Error for TimeError {}
 
 impl Millis {
     /// As a duration.
@@ -94,19 +109,25 @@ fn write(number: u64, units: &[(&[&str], u64)], f: &mut fmt::Formatter<'_>) -> f
 }
 
 /// Reads a number or a word, for a field that is a plain number of bytes.
-pub(crate) fn size<'de, D: Deserializer<'de>, N: TryFrom<u64>>(deserializer: D) -> Result<N, D::Error> {
+pub fn size<'de, D: Deserializer<'de>, N: TryFrom<u64>>(deserializer: D) -> Result<N, D::Error> {
     let ByteSize(bytes) = ByteSize::deserialize(deserializer)?;
     bytes.try_into().map_err(|_| de::Error::custom(format_args!("{} is too large", ByteSize(bytes))))
 }
 
 /// Reads a number or a word, for a field that is a plain number of milliseconds.
-pub(crate) fn millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+pub fn millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     Millis::deserialize(deserializer).map(|millis| millis.0)
 }
 
-/// Reads a type of a `u64` from a number or from a word.
-macro_rules! read_as_number_or_word {
+/// Reads a type of a `u64` from a number or from a word, and writes it as a word.
+macro_rules! number_or_word {
     ($($type:ident $expecting:literal;)*) => {$(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Visitor;
@@ -138,7 +159,7 @@ macro_rules! read_as_number_or_word {
     )*};
 }
 
-read_as_number_or_word! {
+number_or_word! {
     ByteSize "a number of bytes or a size such as \"8MiB\"";
     Millis "a number of milliseconds or a time such as \"100ms\"";
 }
@@ -203,14 +224,14 @@ mod tests {
 
     #[test]
     fn a_configuration_may_have_numbers_or_words() {
-        let read = |text: &str| toml::from_str::<Read>(text);
-        let with_words = read("size = \"8MiB\"\ntime = \"5s\"").unwrap();
+        let read = |text: &str| serde_json::from_str::<Read>(text);
+        let with_words = read(r#"{"size": "8MiB", "time": "5s"}"#).unwrap();
         assert_eq!((with_words.size, with_words.time), (8 << 20, 5000));
-        let with_numbers = read("size = 65536\ntime = 500").unwrap();
+        let with_numbers = read(r#"{"size": 65536, "time": 500}"#).unwrap();
         assert_eq!((with_numbers.size, with_numbers.time), (65_536, 500));
-        for wrong in ["size = -1", "size = \"8G\"", "time = true", "time = \"5 years\"", "size = 1.5"] {
-            let error = read(wrong).unwrap_err().to_string();
-            assert!(error.contains("line 1"), "{wrong}: {error}");
+        for wrong in ["-1", "\"8G\"", "1.5", "true", "\"5 years\""] {
+            assert!(read(&format!("{{\"size\": {wrong}}}")).is_err(), "{wrong}");
         }
+        assert!(read("{\"time\": -1}").unwrap_err().to_string().contains("100ms"));
     }
 }
