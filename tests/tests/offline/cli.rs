@@ -104,7 +104,7 @@ fn an_unknown_output_is_refused_with_the_forms_of_outputs() {
 #[test]
 fn a_wrong_rule_and_a_wrong_limit_are_refused_with_what_they_may_be() {
     refused(&run(&["run", "--exclude", "user=root"]), 2, &["user=root", "uid=NUMBER", "cgroup=PATH"]);
-    refused(&run(&["run", "--only", "uid=root"]), 2, &["uid=root", "id -u NAME"]);
+    refused(&run(&["run", "--only", "uid=no-such-user"]), 2, &["uid=no-such-user", "id -u no-such-user"]);
     refused(&run(&["run", "--only", "image=java"]), 2, &["\"java\"", "whole path"]);
     refused(&run(&["run", "--exclude", "comm=a-name-of-16byte"]), 2, &["16 bytes", "1 to 15"]);
     refused(&run(&["run", "--exec-limit", "100"]), 2, &["\"100\"", "COUNT/s", "100/s:200"]);
@@ -114,9 +114,9 @@ fn a_wrong_rule_and_a_wrong_limit_are_refused_with_what_they_may_be() {
 fn a_wrong_rule_in_the_configuration_is_refused_with_line_and_column() {
     refused_configuration(
         "[filter]\nexclude = [\n  \"uid=0\",\n  \"pid=1\",\n]\n",
-        &["line 2", "column 11", "\"pid=1\" is no rule"],
+        &["line 2", "column 11", "\"pid=1\" is not a rule"],
     );
-    refused_configuration("[filter]\nexec_limit = \"0/s\"\n", &["line 2", "0/s", "from 1 up"]);
+    refused_configuration("[filter]\nexec_limit = \"0/s\"\n", &["line 2", "0/s", "1 or more"]);
 }
 
 #[test]

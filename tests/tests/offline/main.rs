@@ -10,6 +10,7 @@
 )]
 
 mod cli;
+mod cli_words;
 mod common;
 mod encodings;
 mod exec_pieces;

@@ -2,6 +2,7 @@
 
 mod limits;
 mod machine;
+mod selection;
 
 use collector_tests::{
     agent::Agent, live::live_test, truth::cgroups::ContainerCgroup, workload::spawn::Plan,
