@@ -37,22 +37,22 @@ fn a_tree_shows_what_a_process_starts_and_all_else_counts_as_filtered() {
     let mut input = shell.stdin.take().unwrap();
     std::io::Write::write_all(&mut input, b"\n").unwrap();
     let inner = agent.wait_for_any("the inner shell", |event| {
-        event["event"]["action"] == "exit" && event["process"]["exit_code"] == 3
+        event.action() == "exit" && event.number_at("process.exit_code") == Some(3)
     });
-    assert_eq!(inner["process"]["parent"]["pid"], pid);
+    assert_eq!(inner.number_at("process.parent.pid"), Some(pid.into()));
     drop(input);
     shell.wait().unwrap();
-    agent.wait_for(pid, "the exit of the shell", |event| event["event"]["action"] == "exit");
+    agent.wait_for(pid, "the exit of the shell", |event| event.action() == "exit");
     let run = agent.stop().expect_success();
     for event in run.of_action("exec").chain(run.of_action("exit")) {
-        let process = &event["process"];
+        let process = event.at("process").unwrap();
         let is_above = |ancestor: &Value| ancestor["pid"] == pid;
         let in_tree = process["pid"] == pid || process["ancestors"].as_array().unwrap().iter().any(is_above);
         assert!(in_tree, "{process}");
     }
-    let counters = &run.of_action("agent-stop").next().unwrap()["counters"];
+    let stop = run.of_action("agent-stop").next().unwrap();
     for action in ["exec", "exit"] {
-        let count = |key: &str| counters[action][key].as_u64().unwrap();
+        let count = |key: &str| stop.number_at(&format!("counters.{action}.{key}")).unwrap();
         assert!(count("filtered") >= 1, "{action}: the other program");
         assert_eq!(count("seen"), count("written") + count("filtered") + count("lost"), "{action}");
     }
