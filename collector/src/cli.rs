@@ -104,7 +104,7 @@ const VERBS: [&str; 8] = ["run", "doctor", "inspect", "replay", "schema", "confi
 pub(crate) enum ConfigAction {
     /// Print the file with every key, its meaning and its default: what `collector config` alone does
     Print,
-    /// Check a file, and print ok or FILE:LINE:COLUMN and what is wrong, with exit code 78
+    /// Check a file: print ok, or what is wrong with file, line and column (exit code 78)
     Check {
         /// The file
         #[arg(long, value_name = "FILE", env = "COLLECTOR_CONFIG")]

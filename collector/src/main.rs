@@ -90,12 +90,13 @@ fn act(cli: Cli) -> anyhow::Result<ExitCode> {
 fn watch(run: &Run, colour: ColourChoice) -> anyhow::Result<ExitCode> {
     let mut config = run.config()?;
     log::start(&config.log.level, colour.on(io::stderr().is_terminal()))?;
-    for note in resolve_paths(&mut config) {
-        if note.is_warning() {
-            tracing::warn!("{note}");
-        } else {
-            tracing::info!("{note}");
-        }
+    let (warnings, rest): (Vec<_>, Vec<_>) =
+        resolve_paths(&mut config).into_iter().partition(collector::filter::Note::is_warning);
+    for words in at_most_some(&warnings) {
+        tracing::warn!("{words}");
+    }
+    for words in at_most_some(&rest) {
+        tracing::info!("{words}");
     }
     // First the outputs: nothing is loaded if one of them cannot be opened.
     let outputs = output::open(&config, colour)?;
@@ -133,6 +134,16 @@ fn resolve_paths(config: &mut Config) -> Vec<collector::filter::Note> {
     let (filter, notes) = config.filter.resolve();
     config.filter = filter;
     notes
+}
+
+/// The words of each note, or of the first ones and how many more there are: a list of rules may have 100,000.
+fn at_most_some(notes: &[collector::filter::Note]) -> Vec<String> {
+    const SOME: usize = 10;
+    let mut words: Vec<String> = notes.iter().take(SOME).map(ToString::to_string).collect();
+    if notes.len() > SOME {
+        words.push(format!("the same holds for {} more rules", notes.len() - SOME));
+    }
+    words
 }
 
 /// The events that a run watches, in words.
@@ -195,11 +206,12 @@ fn check(file: &Path) -> anyhow::Result<ExitCode> {
         }
         Err(error) => return Err(error.into()),
     };
-    let notes = resolve_paths(&mut config);
+    let mut notes = resolve_paths(&mut config);
+    notes.retain(collector::filter::Note::is_warning);
     print(|out| {
         let file = file.display();
-        for note in notes.iter().filter(|note| note.is_warning()) {
-            writeln!(out, "{}", printable_lines(&format!("{file}: warning: {note}")))?;
+        for words in at_most_some(&notes) {
+            writeln!(out, "{}", printable_lines(&format!("{file}: warning: {words}")))?;
         }
         writeln!(out, "{}", printable_lines(&format!("{file}: ok")))
     })

@@ -21,7 +21,7 @@ pub(crate) struct Stream {
     /// Write these events, separated by commas [default: exec,exit,connect]
     #[arg(long = "event", value_name = "EVENTS", value_delimiter = ',', env = "COLLECTOR_EVENT")]
     events: Vec<EventName>,
-    /// Write the stream to stdout or file:PATH (appended to); may be given more than once, or separated by ; [default: stdout]
+    /// Write the stream to stdout or <file:PATH> (appended to); may be given more than once, or separated by ; [default: stdout]
     #[arg(long = "output", value_name = "DEST", value_delimiter = ';', env = "COLLECTOR_OUTPUT")]
     outputs: Vec<Destination>,
     /// Write it as [default: compact on a terminal, json elsewhere]

@@ -1,6 +1,6 @@
 //! Which values a configuration may have, and where in its file a value stands.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Display};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use toml::de::{DeTable, DeValue};
@@ -38,24 +38,24 @@ fn names() -> String {
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     let Config { events, outputs, ring, queue, processes, redaction, checksums, log, .. } = config;
     if let Some(action) = events.iter().find(|action| !WANTED.contains(action)) {
-        return refuse("events", action.name(), format!("events are {}", names()));
+        return refuse("events", &action.name(), &format!("events are {}", names()));
     }
     if events.is_empty() {
-        return refuse("events", "[]", format!("there is nothing to watch; events are {}", names()));
+        return refuse("events", &"[]", &format!("there is nothing to watch; events are {}", names()));
     }
     if outputs.is_empty() {
         return refuse(
             "outputs",
-            "[]",
-            "the stream needs a destination, such as \"stdout\" or \"file:PATH\"",
+            &"[]",
+            &"the stream needs a destination, such as \"stdout\" or \"file:PATH\"",
         );
     }
     if !ring.bytes.is_power_of_two() || !RING.contains(&ring.bytes) {
         let size = ByteSize(ring.bytes.into());
-        return refuse("ring.bytes", size, "it must be a power of two from 64KiB to 1GiB");
+        return refuse("ring.bytes", &size, &"it must be a power of two from 64KiB to 1GiB");
     }
     if !NICE.contains(&ring.nice) {
-        return refuse("ring.nice", ring.nice, "it must be from -20 to 19");
+        return refuse("ring.nice", &ring.nice, &"it must be from -20 to 19");
     }
     for (key, entries) in [
         ("queue.events", queue.events),
@@ -63,19 +63,19 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         ("checksums.entries", checksums.entries),
     ] {
         if !(1..=ENTRIES_MAX).contains(&entries) {
-            return refuse(key, entries, format!("it must be from 1 to {ENTRIES_MAX}"));
+            return refuse(key, &entries, &format!("it must be from 1 to {ENTRIES_MAX}"));
         }
     }
     for (key, names) in [("redaction.names", &redaction.names), ("redaction.allow", &redaction.allow)] {
         if let Some(name) = names.iter().find(|name| !can_match(name)) {
             return refuse(
                 key,
-                format_args!("{name:?}"),
-                "a name is not empty and has a * at its beginning or end only",
+                &format_args!("{name:?}"),
+                &"a name is not empty and has a * at its beginning or end only",
             );
         }
     }
-    level(&log.level).map_err(|allowed| invalid("log.level", format_args!("{:?}", log.level), allowed))
+    level(&log.level).map_err(|allowed| invalid("log.level", &format_args!("{:?}", log.level), &allowed))
 }
 
 /// Whether a variable could have this name, in which a `*` at the beginning or the end stands for anything.
@@ -109,11 +109,11 @@ pub(super) fn level(text: &str) -> Result<(), &'static str> {
     }
 }
 
-fn refuse<T>(key: &'static str, value: impl ToString, allowed: impl ToString) -> Result<T, ConfigError> {
+fn refuse<T>(key: &'static str, value: &dyn Display, allowed: &dyn Display) -> Result<T, ConfigError> {
     Err(invalid(key, value, allowed))
 }
 
-fn invalid(key: &'static str, value: impl ToString, allowed: impl ToString) -> ConfigError {
+fn invalid(key: &'static str, value: &dyn Display, allowed: &dyn Display) -> ConfigError {
     ConfigError::Value { key, value: value.to_string(), allowed: allowed.to_string() }
 }
 

@@ -40,6 +40,9 @@ fn cgroup2_check(mount: Option<(&Path, bool)>, in_initial_namespace: bool) -> Ch
     )
 }
 
+/// How many rules that match nothing are named.
+const SHOWN: usize = 10;
+
 /// The filters of a run, and whether each rule can match something here; nothing without filters.
 pub(super) fn filters(filter: &Filter) -> Option<Check> {
     let mount = find_cgroup2();
@@ -58,6 +61,11 @@ fn filters_check(filter: &Filter, cgroups: Option<&Path>) -> Option<Check> {
     idle.extend(missing_cgroups(filter, cgroups));
     if idle.is_empty() {
         return Some(Check::ok(name, found));
+    }
+    if idle.len() > SHOWN {
+        let more = idle.len() - SHOWN;
+        idle.truncate(SHOWN);
+        idle.push(format!("the same holds for {more} more rules"));
     }
     let advice = "correct the rule; `realpath FILE` prints a path as the events have it. A path or cgroup that comes later \
                   matches from then on; a cgroup's id must be there at the start";

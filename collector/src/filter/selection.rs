@@ -107,8 +107,7 @@ impl Selection {
         }
         let Some(process) = process else { return false };
         // Both, since each learns from the event.
-        let is_named =
-            self.pids.iter_mut().fold(false, |any, root| root.is(process.pid, process.entity_id) || any);
+        let is_named = self.pids.iter_mut().any(|root| root.is(process.pid, process.entity_id));
         self.is_in_tree(process) || is_named
     }
 
