@@ -10,7 +10,7 @@ use std::{
 use super::{Facts, Filter};
 use crate::event::{Action, EntityId, Event, ExecId, Process};
 
-/// Processes and images that are remembered. A process that is forgotten is judged anew by its next event.
+/// Processes, images and connections that are remembered. What is forgotten is judged anew by its next event.
 const REMEMBERED: usize = 1 << 16;
 
 /// Selects events. The default selects all.
@@ -20,9 +20,10 @@ const REMEMBERED: usize = 1 << 16;
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     rules: Filter,
-    /// What the rules said of an image: a process that changes its user or its name keeps it until its next exec, as on the
-    /// kernel side.
-    judged: Recent<ExecId, bool>,
+    /// Whether the rules keep an image, by its exec or fork: its exit goes with it, whatever the process has become.
+    images: Recent<ExecId, bool>,
+    /// Whether the rules keep a connection: its result goes with it.
+    connections: Recent<u64, bool>,
     pids: Vec<Root>,
     trees: Vec<Root>,
     /// Processes of the trees: a process that loses its parent still belongs to its tree.
@@ -88,7 +89,7 @@ impl Selection {
             | Action::ConnectResult => {}
         }
         let process = event.process.as_deref();
-        if !self.is_of_process(process) || !self.is_kept(process) {
+        if !self.is_of_process(process) || !self.is_kept(event, process) {
             return false;
         }
         match &mut self.left {
@@ -129,17 +130,30 @@ impl Selection {
         is_member
     }
 
-    fn is_kept(&mut self, process: Option<&Process>) -> bool {
+    /// Judges as the kernel side does: an exit goes with its exec or fork, and a result with its connect.
+    fn is_kept(&mut self, event: &Event, process: Option<&Process>) -> bool {
         if self.rules.is_off() {
             return true;
         }
-        let judge = || !self.rules.leaves_out(&process.map_or_else(Facts::default, Facts::of));
-        let Some(id) = process.and_then(|process| process.exec_id) else { return judge() };
-        if let Some(kept) = self.judged.get(&id) {
+        let action = event.action();
+        let image = process.and_then(|process| process.exec_id);
+        let connection = event.connection.map(|connection| connection.id);
+        let remembered = if action == Action::Exit {
+            image.and_then(|id| self.images.get(&id))
+        } else if action == Action::ConnectResult {
+            connection.and_then(|id| self.connections.get(&id))
+        } else {
+            None
+        };
+        if let Some(kept) = remembered {
             return *kept;
         }
-        let kept = judge();
-        self.judged.insert(id, kept);
+        let kept = !self.rules.leaves_out(&process.map_or_else(Facts::default, Facts::of));
+        if let (Action::Connect, Some(id)) = (action, connection) {
+            self.connections.insert(id, kept);
+        } else if let (Action::Exec | Action::Fork | Action::Snapshot, Some(id)) = (action, image) {
+            self.images.insert(id, kept);
+        }
         kept
     }
 }
@@ -196,7 +210,9 @@ mod tests {
     use std::num::NonZero;
 
     use super::{REMEMBERED, Recent, Selection};
-    use crate::event::{Action, Ancestor, EntityId, Event, ExecId, Parent, Process, Shared, Timestamp, User};
+    use crate::event::{
+        Action, Ancestor, Connection, EntityId, Event, ExecId, Parent, Process, Shared, Timestamp, User,
+    };
 
     fn id(number: u32) -> EntityId {
         format!("{number:08x}-0000-8000-8000-000000000000").parse().unwrap()
@@ -276,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_judge_an_image_once() {
+    fn an_exit_goes_with_its_exec_and_a_result_with_its_connect() {
         let rules = toml::from_str("only = [\"uid=1000\"]").unwrap();
         let mut selection = Selection::default().rules(rules);
         let with_uid = |pid, uid: &str| {
@@ -284,8 +300,19 @@ mod tests {
             Process { user: Some(user.into()), ..process(pid, &[]) }
         };
         assert!(selection.wants(&event(Action::Exec, with_uid(7, "1000"))));
-        assert!(selection.wants(&event(Action::Exit, with_uid(7, "0"))), "the exit goes with its exec");
-        assert!(!selection.wants(&event(Action::Exit, with_uid(8, "0"))));
+        assert!(selection.wants(&event(Action::Exit, with_uid(7, "0"))));
+        assert!(!selection.wants(&event(Action::Exit, with_uid(8, "0"))), "its exec was not shown");
+        let connection = |action, uid: &str| {
+            let mut event = event(action, with_uid(9, uid));
+            event.connection = Some(Connection { id: 5 });
+            event
+        };
+        assert!(selection.wants(&connection(Action::Connect, "1000")));
+        assert!(selection.wants(&connection(Action::ConnectResult, "0")));
+        assert!(
+            !selection.wants(&connection(Action::Connect, "0")),
+            "a connect is judged by what the process is then"
+        );
         assert!(!selection.wants(&Event::new(Action::Connect, Timestamp(0), Shared::default())));
     }
 
