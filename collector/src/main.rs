@@ -151,17 +151,17 @@ fn names_of(config: &Config) -> String {
     config.events.iter().map(|action| action.name()).collect::<Vec<_>>().join(", ")
 }
 
-/// Prints the start line for a person who watches: on a terminal, or with -v.
+/// Prints the start line for a person who watches, on a terminal or with -v. Anywhere else it goes to the log.
 fn announce<T>(stream: &Stream, events: &str, collector: &Collector<T>) {
-    let verbosity = &stream.verbosity;
-    if verbosity.quiet || (verbosity.verbose == 0 && !io::stderr().is_terminal()) {
-        return;
-    }
     let hooks = collector.agent().hooks.len();
     let host = rustix::system::uname();
     let host = host.nodename().to_string_lossy();
-    // Nobody reads a closed stderr.
-    let _ = writeln!(io::stderr(), "collector: watching {events} on {host}; {hooks} hooks; Ctrl-C ends");
+    if stream.verbosity.is_for_people(io::stderr().is_terminal()) {
+        // Nobody reads a closed stderr.
+        let _ = writeln!(io::stderr(), "collector: watching {events} on {host}; {hooks} hooks; Ctrl-C ends");
+    } else {
+        tracing::info!("watching {events} on {host}; {hooks} hooks");
+    }
 }
 
 /// Stops the stream after a time, from a thread of its own.

@@ -50,10 +50,15 @@ pub(crate) struct Verbosity {
     pub(crate) quiet: bool,
     /// Log more: -v info, -vv debug, -vvv trace; overrides --log
     #[arg(short, long, action = ArgAction::Count)]
-    pub(crate) verbose: u8,
+    verbose: u8,
 }
 
 impl Verbosity {
+    /// Whether to print a start line and a summary to stderr, which is a terminal or not.
+    pub(crate) fn is_for_people(&self, is_terminal: bool) -> bool {
+        !self.quiet && (self.verbose > 0 || is_terminal)
+    }
+
     /// The level that the flags ask for.
     fn level(&self) -> Option<&str> {
         match (self.quiet, self.verbose) {

@@ -20,6 +20,7 @@ pub use self::{
     resolve::{Finding, Note},
     rule::{CgroupRule, Comm, Rule, RuleError},
     selection::Selection,
+    user::UserError,
 };
 use crate::event::Process;
 

@@ -401,3 +401,37 @@ fn a_pipe_gets_colours_only_if_the_user_wants_them() {
     assert!(!piped("auto").contains(&b'\x1b') && !piped("never").contains(&b'\x1b'));
     assert!(piped("always").contains(&b'\x1b'));
 }
+
+#[test]
+fn a_terminal_gets_a_header_once_and_lines_that_fit() {
+    let plain = ["--color", "never", "--event", "exec,exit"];
+    let shown = on_terminal(60, "exec-hostile-argv", &plain, &[]);
+    let lines: Vec<_> = shown.lines().collect();
+    assert_eq!(lines[0], "TIME +00:00  EVENT         PID USER     WHAT");
+    assert_eq!(lines.iter().filter(|line| line.starts_with("TIME")).count(), 1);
+    assert!(lines.iter().all(|line| line.chars().count() <= 60), "{shown}");
+    let wide = on_terminal(60, "exec-hostile-argv", &[&plain[..], &["--wide"]].concat(), &[]);
+    assert!(wide.lines().any(|line| line.chars().count() > 60), "{wide}");
+}
+
+#[test]
+fn a_terminal_shows_a_child_below_its_parent_in_local_time() {
+    let flags = ["--color", "never", "--event", "exec"];
+    let shown = on_terminal(100, "parent-exits-first", &flags, &[("TZ", "XXX-3")]);
+    let lines: Vec<_> = shown.lines().collect();
+    assert!(lines[0].starts_with("TIME +03:00"), "{shown}");
+    let what = |pid: &str| {
+        let line = lines.iter().find(|line| line.contains(&format!(" {pid} root"))).unwrap();
+        line.get(40..).unwrap()
+    };
+    assert!(what("24209").starts_with("sh") && what("24209").contains("← the_fixtures_ar 23769"), "{shown}");
+    assert!(what("24211").starts_with("    sleep"), "{shown}");
+}
+
+#[test]
+fn a_pipe_gets_neither_a_header_nor_a_cut() {
+    let file = recording("exec-hostile-argv");
+    let piped = run(&["replay", file.to_str().unwrap(), "--format", "compact"], &[]).stdout;
+    assert!(!text(&piped).contains("WHAT"));
+    assert!(text(&piped).lines().any(|line| line.len() > 200), "{}", text(&piped));
+}
