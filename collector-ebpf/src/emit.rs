@@ -1,5 +1,7 @@
 //! The way out: records go into the ring, counts into the counters.
 
+#![expect(unsafe_code, reason = "calls helpers of the kernel and writes into the ring")]
+
 use core::ptr;
 
 use aya_ebpf::helpers::generated::{

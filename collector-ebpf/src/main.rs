@@ -9,6 +9,7 @@
 //! - `emit` and `maps` are the way out.
 #![no_std]
 #![no_main]
+#![deny(unsafe_code)]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
 mod emit;
@@ -18,6 +19,7 @@ mod maps;
 mod probes;
 
 /// The licence the kernel asks for before it lets a program call GPL-only helpers.
+#[expect(unsafe_code, reason = "the loader finds the licence by its section")]
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "license")]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
@@ -36,6 +38,7 @@ extern crate std;
 
 /// Entry point of a build for the host, which only lints the programs.
 #[cfg(not(target_arch = "bpf"))]
+#[expect(unsafe_code, reason = "the C runtime calls it by name")]
 #[unsafe(no_mangle)]
 extern "C" fn main() -> i32 {
     0

@@ -1,5 +1,7 @@
 //! The maps, and the read-only data that the loader fills in.
 
+#![expect(unsafe_code, reason = "map values are raw pointers")]
+
 pub mod backup;
 pub mod counts;
 pub mod filters;

@@ -31,7 +31,7 @@ pub struct Reason(
     #[cfg_attr(
         feature = "schema",
         schemars(regex(
-            pattern = r"^(exited|denied|kernel_task|too_large|pending|unsupported|disabled|unbound|unstable|io:[A-Z0-9]+)$"
+            pattern = r"^(exited|denied|kernel_task|too_large|pending|unsupported|disabled|unbound|unstable|replay|io:[A-Z0-9]+)$"
         ))
     )]
     pub Cow<'static, str>,

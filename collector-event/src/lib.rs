@@ -17,6 +17,8 @@
 //! does not know, since a minor version of the schema may add them; it refuses another major version. The contract of every
 //! field is `docs/SCHEMA.md` of the repository; with the feature `schema`, `json_schema` is the same for machines.
 
+#![forbid(unsafe_code)]
+
 mod agent;
 mod capture;
 mod connection;

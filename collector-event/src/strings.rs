@@ -83,11 +83,7 @@ impl<'s> IntoIterator for &'s Strings {
 impl Index<usize> for Strings {
     type Output = str;
 
-    #[expect(
-        clippy::expect_used,
-        clippy::missing_panics_doc,
-        reason = "indexing panics, as it does for slices"
-    )]
+    #[expect(clippy::expect_used, reason = "indexing panics, as it does for slices")]
     fn index(&self, index: usize) -> &str {
         self.get(index).expect("an index below the number of strings")
     }

@@ -7,10 +7,12 @@ mod printable;
 use std::{fmt, str::FromStr};
 
 use collector_event::Event;
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+pub use jiff::tz::TimeZone;
 
 pub use self::{
-    compact::{CompactFormat, CompactOptions},
+    compact::{CompactFormat, CompactOptions, Width},
     printable::{printable, printable_lines},
 };
 
@@ -65,6 +67,12 @@ impl fmt::Display for UnknownFormat {
 }
 
 impl std::error::Error for UnknownFormat {}
+
+impl Serialize for Format {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
 
 impl<'de> Deserialize<'de> for Format {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,7 +1,7 @@
-//! The functions of the hot path, each with its floor beside it in the same group: `cargo xtask bench functions`.
+//! The functions of the hot path, each with its floor in the same group: `cargo xtask bench functions`.
 //!
-//! The floor of a read of /proc is what no reader can do without: open, one read, close, into a buffer that is kept. In
-//! the end each function's allocations are counted, once it has its buffers: `allocations GROUP COUNT`.
+//! The floor of a read of /proc is what every reader needs: open, one read, close, into a buffer that is reused. At the end
+//! the allocations of each function are counted, once it has its buffers: `allocations GROUP COUNT`.
 
 #![expect(
     clippy::unwrap_used,
@@ -51,7 +51,7 @@ fn main() {
     count_allocations(&subject);
 }
 
-/// Recorded bytes to lines.
+/// From recorded bytes to lines.
 fn pipeline(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("pipeline");
     group.sample_size(20).throughput(Throughput::Elements(PROCESSES.into()));
@@ -83,7 +83,7 @@ fn records_alone(criterion: &mut Criterion) {
     }
 }
 
-/// What is known of a parent, and who is above it.
+/// A lookup of a parent and its ancestors.
 fn known_ancestor(criterion: &mut Criterion) {
     let mut known = Known::new();
     let mut number = 0;
@@ -95,7 +95,7 @@ fn known_ancestor(criterion: &mut Criterion) {
     });
 }
 
-/// A process to be read about.
+/// A process whose /proc is read.
 struct Subject {
     child: Child,
     process: ProcessDir,
@@ -113,7 +113,7 @@ impl Subject {
         let directory = open(path.as_str(), flags, Mode::empty()).unwrap();
         let subject = Self { child, process, directory };
         let mut environ = Vec::new();
-        // Until its exec it has the environment of this process.
+        // Before its exec it has the environment of this process.
         while environ.len() != environ::LEN {
             subject.read(ProcFile::Environ, &mut environ);
         }
@@ -154,7 +154,7 @@ impl Subject {
 
 impl Drop for Subject {
     fn drop(&mut self) {
-        // It is only asked to sleep.
+        // It only sleeps.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -184,7 +184,7 @@ fn proc_files(criterion: &mut Criterion, subject: &Subject) {
     group.finish();
 }
 
-/// As the agent does it: read, and parted into what it is made of.
+/// As the agent does it: read and split into variables.
 fn read_whole(subject: &Subject, file: ProcFile, buffer: &mut Vec<u8>) -> usize {
     match file {
         ProcFile::Environ => subject.variables(buffer),
@@ -219,7 +219,7 @@ fn count_allocations(subject: &Subject) {
         let run = Run::new(lives(count));
         allocation_counter::measure(|| assert!(run.run() > 0)).count_total
     };
-    // The difference leaves out what the first process takes.
+    // The difference excludes the cost of the first process.
     let each = (allocations(2 * PROCESSES) - allocations(PROCESSES)) * 10 / u64::from(PROCESSES);
     println!("allocations lives {}.{}", each / 10, each % 10);
 }

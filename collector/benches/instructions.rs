@@ -1,7 +1,7 @@
-//! One path of the agent, gone a given number of times, for `cargo xtask bench instructions` to count what it takes.
+//! Runs one path of the agent a given number of times, so that `cargo xtask bench instructions` can count its instructions.
 //!
-//! `instructions PATH TIMES`; without them it prints the paths, one on a line. What is made before and dropped behind is
-//! the same whatever TIMES is (it is at most 1,000), so that the difference of two runs is the path alone.
+//! `instructions PATH TIMES`; without arguments it prints the paths, one a line. Set-up and teardown are the
+//! same for any TIMES (at most 1,000), so the difference of two runs is the path alone.
 
 #![expect(
     clippy::unwrap_used,
@@ -30,7 +30,7 @@ use common::{
 
 const MOST: u32 = 1_000;
 
-/// Goes its path so many times.
+/// Runs its path this many times.
 type Path = fn(u32);
 
 const PATHS: &[(&str, Path)] = &[
@@ -44,7 +44,7 @@ const PATHS: &[(&str, Path)] = &[
 ];
 
 fn main() {
-    // `cargo bench` gives a flag.
+    // `cargo bench` passes a flag.
     let args: Vec<String> = env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     match args.as_slice() {
         [] => PATHS.iter().for_each(|(name, _)| println!("{name}")),

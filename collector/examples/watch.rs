@@ -16,17 +16,18 @@ use futures_util::StreamExt as _;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut events = Collector::builder().events([Action::Exec]).start()?;
-    let stopper = events.stopper();
+    let handle = events.handle();
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
-            // What has begun still comes, then `agent-stop`, then the stream ends.
-            stopper.stop();
+            // Events that have begun still come, then `agent-stop`, then the stream ends.
+            handle.stop();
         }
     });
     let mut out = io::stdout().lock();
     while let Some(event) = events.next().await {
+        let event = event?;
         if let Some(loss) = &event.loss {
-            // Losses are part of the stream: whoever counts execs must count these as well.
+            // Losses are part of the stream: a count of execs has to include them.
             writeln!(out, "{} events lost: {:?}", loss.count, loss.reason)?;
         } else if let (Action::Exec, Some(process)) = (event.action(), &event.process) {
             writeln!(out, "{}", line(process))?;

@@ -1,10 +1,10 @@
-//! From the kernel's clock since boot to wall time.
+//! Converts the kernel's time since boot to wall time.
 
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::event::Timestamp;
 
-/// A drift below this is let be, so that one moment is not told in two ways: a process's start on its exec and its exit.
+/// Smaller drift is ignored, so a start time is the same on exec and exit.
 const DRIFT_NS: i64 = 1_000_000;
 
 /// Nanoseconds on `CLOCK_BOOTTIME`: since boot, suspend included.
@@ -13,30 +13,29 @@ pub fn boottime_ns() -> u64 {
     u64::try_from(nanoseconds(ClockId::Boottime)).unwrap_or(0)
 }
 
-/// The wall clock as it was at the kernel's last tick, which may have been held up: what a file that is changed now is dated
-/// by.
+/// The wall clock at the kernel's last tick, which may be delayed. The kernel stamps a file that changes now with this time.
 #[must_use]
 pub(crate) fn ticked_wall_ns() -> i64 {
     nanoseconds(ClockId::RealtimeCoarse)
 }
 
-/// Turns kernel times into wall time.
+/// Converts kernel times to wall time.
 #[derive(Clone, Copy, Debug)]
 pub struct WallClock {
     /// `CLOCK_REALTIME` − `CLOCK_BOOTTIME`.
     offset_ns: i64,
-    /// When it was last followed, since boot.
+    /// When the clocks were last compared, since boot.
     followed_ns: u64,
 }
 
 impl WallClock {
-    /// By the clocks as they are now.
+    /// With the offset of the clocks now.
     #[must_use]
     pub fn now() -> Self {
         Self::with_offset(measured_offset())
     }
 
-    /// By a recorded offset.
+    /// With a recorded offset.
     #[must_use]
     pub fn with_offset(offset_ns: i64) -> Self {
         Self { offset_ns, followed_ns: 0 }
@@ -48,8 +47,8 @@ impl WallClock {
         self.offset_ns
     }
 
-    /// Follows a step of the wall clock, or a drift that has become large, up to this moment since boot at the least: what
-    /// comes after a step is told by the new clock. To look once serves all that was before.
+    /// Follows steps and large drift of the wall clock up to this moment since boot: records after a step get times of the new
+    /// clock. One comparison serves all records before it.
     pub fn follow(&mut self, boottime_ns: u64) {
         if boottime_ns < self.followed_ns {
             return;
@@ -68,7 +67,7 @@ impl WallClock {
     }
 }
 
-/// The clocks are read one after the other, and whoever is held up in between would take that for a step.
+/// The clocks are read one after the other; a delay in between looks like a step.
 fn measured_offset() -> i64 {
     offset_of(|| {
         let before = nanoseconds(ClockId::Boottime);
@@ -77,7 +76,7 @@ fn measured_offset() -> i64 {
     })
 }
 
-/// Wall time between two looks at the clock since boot.
+/// The wall time between two readings of the clock since boot.
 #[derive(Clone, Copy)]
 struct Reading {
     before: i64,
@@ -91,8 +90,8 @@ impl Reading {
     }
 }
 
-/// By the reading that was interrupted least. Somebody else may run between two looks at the clocks, for milliseconds on
-/// a busy machine, and what he takes would look like a step of the wall clock.
+/// The offset in the reading with the shortest delay. On a busy machine another process may run for milliseconds between two
+/// readings, and that would look like a step of the wall clock.
 fn offset_of(mut read: impl FnMut() -> Reading) -> i64 {
     const TRIES: u32 = 8;
     let mut best = read();
@@ -118,7 +117,7 @@ mod tests {
     use super::{DRIFT_NS, Reading, WallClock, boottime_ns, offset_of};
 
     #[test]
-    fn a_small_drift_is_let_be_and_a_step_is_followed() {
+    fn a_small_drift_is_ignored_and_a_step_is_followed() {
         let true_offset = WallClock::now().offset_ns();
         let mut drifted = WallClock::with_offset(true_offset + DRIFT_NS / 2);
         drifted.follow(boottime_ns());
@@ -129,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_is_not_looked_at_for_what_was_before_the_last_look() {
+    fn records_before_the_last_comparison_need_no_other() {
         let wrong = WallClock::now().offset_ns() + 3_600_000_000_000;
         let mut clock = WallClock { offset_ns: wrong, followed_ns: boottime_ns() };
         clock.follow(clock.followed_ns - 1);
@@ -138,9 +137,9 @@ mod tests {
         assert_ne!(clock.offset_ns(), wrong);
     }
 
-    /// Found on an emulated machine, where starts were told four milliseconds early.
+    /// Found on an emulated machine, where reported starts were four milliseconds early.
     #[test]
-    fn a_reading_that_was_interrupted_is_not_taken_for_a_step() {
+    fn an_interrupted_reading_is_not_taken_for_a_step() {
         let of = |readings: &[(i64, i64, i64)]| {
             let mut readings = readings.iter().cycle();
             offset_of(|| {
@@ -151,7 +150,7 @@ mod tests {
         let interrupted = (0, 1_000_000_050, 4_000_100);
         assert_eq!(of(&[(0, 1_000_000_050, 100)]), 1_000_000_000);
         assert_eq!(of(&[interrupted, interrupted, (5_000_000, 1_005_000_050, 5_000_100)]), 1_000_000_000);
-        // Where all are, it is the shortest.
+        // If all readings are interrupted, the shortest counts.
         assert_eq!(of(&[interrupted, (0, 1_000_500_000, 1_000_000)]), 1_000_000_000);
     }
 

@@ -1,369 +1,280 @@
-//! The agent as a library: [`Collector`] is a stream of events.
+//! The running agent: [`Collector`] is its stream, [`Handle`] controls it from anywhere.
 
 use std::{
-    collections::BTreeMap,
-    io,
-    path::{Path, PathBuf},
+    any::Any,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
-    thread::{self, JoinHandle},
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, JoinHandle, Thread},
 };
 
 use futures_core::Stream;
-use tokio::sync::mpsc;
 
 use crate::{
-    checksum::Algorithms,
-    config::Config,
-    digest::Digests,
-    enrich::{Enricher, cgroup::Cgroups},
-    event::{Action, Agent, AgentKind, Event},
-    filter::Filter,
-    linux::{give_memory_back, set_nice},
-    load::{self, LoadError, Loaded},
-    machine::Machine,
-    options,
-    pipeline::{
-        self, Commands, Pipeline, Stopper,
-        outlet::{self, Lines, Outlet},
-    },
-    procfs::{OpenProcError, Proc},
+    config::{Config, ConfigError},
+    event::{Agent, Counters, Event},
+    linux::set_nice,
+    pipeline::{Stopper, accounts::Accounts, channel::Items, commands::Commands},
     reload::Reloader,
-    source::{
-        Outcome, RecordSource,
-        recording::{Progress, Recorder, Recording, RecordingError},
-        replay::Replay,
-        ring::Ring,
-    },
-    stream::format::Encoding,
-    wake_event::WakeEvent,
+    source::{Damage, Outcome, recording::Progress},
+    stream::batch::{Batch, Delivery},
 };
 
-/// Events in the channel between the agent's thread and whoever takes them. What waits beyond them is in the queue.
-const CHANNEL: usize = 1024;
-/// Batches of lines in that channel.
-const LINES: usize = 8;
-
-/// Why the agent did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The programs could not be loaded.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// /proc is not there.
-    #[error(transparent)]
-    Proc(#[from] OpenProcError),
-    /// A recording could not be read or written.
-    #[error(transparent)]
-    Recording(#[from] RecordingError),
-    /// The system refused a descriptor or a thread.
-    #[error("cannot start the agent's thread")]
-    Thread(#[source] io::Error),
-    /// Only connections were asked for, and their hooks could not be attached.
-    #[error("nothing to watch: {reason}")]
-    NothingToWatch {
-        /// Why not.
-        reason: String,
-    },
-}
-
-/// A running agent: a stream of events.
+/// A running agent: a stream of events, or of [batches](Batch) of encoded ones.
 ///
 /// ```no_run
-/// # async fn example() -> Result<(), collector::StartError> {
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// use collector::{Collector, event::Action};
 /// use futures_util::StreamExt as _;
 ///
 /// let mut events = Collector::builder().events([Action::Exec, Action::Exit]).start()?;
 /// while let Some(event) = events.next().await {
-///     println!("{:?}", event.process.and_then(|process| process.command_line));
+///     println!("{:?}", event?.process.and_then(|process| process.command_line));
 /// }
 /// # Ok(())
 /// # }
 /// ```
 ///
-/// Where lines are wanted in the place of events, [`Builder::start_lines`] makes a stream of these, for less.
+/// An error is the last item before the end. A consumer that is slow loses events, never the agent its knowledge: the queue
+/// holds `queue.events` of them, and beyond that they are counted and reported as [`Loss`](crate::event::Loss).
 ///
-/// Dropping it detaches the programs.
+/// Dropping it asks the agent to stop and returns at once; the agent's thread detaches the programs a moment later.
+/// [`Collector::stop_and_wait`] waits for that.
 #[derive(Debug)]
 pub struct Collector<T = Event> {
-    items: mpsc::Receiver<T>,
-    stopper: Stopper,
-    reloader: Reloader,
+    items: Items<T>,
+    handle: Handle,
     progress: Option<Progress>,
     thread: Option<JoinHandle<Outcome>>,
 }
 
-/// How a [`Collector`] is set up.
-#[derive(Clone, Debug, Default)]
-pub struct Builder {
-    config: Config,
-    record: Option<PathBuf>,
-    proc: Option<PathBuf>,
+/// Controls a running agent, from any thread. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    stopper: Stopper,
+    reloader: Reloader,
+    commands: Commands,
+    accounts: Accounts,
+    agent: Arc<Agent>,
 }
 
-impl Builder {
-    /// With all of a configuration.
-    #[must_use]
-    pub fn config(mut self, config: Config) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// The events that are wanted. `Connect` brings its results, and each the digests that come late.
-    #[must_use]
-    pub fn events(mut self, events: impl IntoIterator<Item = Action>) -> Self {
-        self.config.events = events.into_iter().collect();
-        self
-    }
-
-    /// Whether there is a record of each process that runs already.
-    #[must_use]
-    pub fn snapshot(mut self, snapshot: bool) -> Self {
-        self.config.snapshot = snapshot;
-        self
-    }
-
-    /// Writes the raw records to a new file as well, for [`Builder::replay`].
-    #[must_use]
-    pub fn record(mut self, path: impl Into<PathBuf>) -> Self {
-        self.record = Some(path.into());
-        self
-    }
-
-    /// Reads another directory in the place of /proc, in a replay.
-    #[must_use]
-    pub fn proc(mut self, path: impl Into<PathBuf>) -> Self {
-        self.proc = Some(path.into());
-        self
-    }
-
-    /// Loads and attaches the programs, and starts.
-    pub fn start(self) -> Result<Collector, StartError> {
-        self.live()?.events()
-    }
-
-    /// The same with each event as a line in each of these encodings.
-    pub fn start_lines(self, encodings: Vec<Encoding>) -> Result<Collector<Lines>, StartError> {
-        self.live()?.lines(encodings)
-    }
-
-    /// Takes the records out of a recording. /proc of the machine that it was made on is gone: what would have come from
-    /// there is missing, unless [`Builder::proc`] gives it.
-    pub fn replay(self, recording: &Path) -> Result<Collector, StartError> {
-        self.recorded(recording)?.events()
-    }
-
-    /// The same with each event as a line in each of these encodings.
-    pub fn replay_lines(
-        self,
-        recording: &Path,
-        encodings: Vec<Encoding>,
-    ) -> Result<Collector<Lines>, StartError> {
-        self.recorded(recording)?.lines(encodings)
-    }
-
-    fn live(self) -> Result<Prepared, StartError> {
-        let proc = Arc::new(Proc::live()?);
-        let mixed = load::find_cgroup2().is_some_and(|mount| mount.is_mixed_with_v1());
-        let machine = Machine::this(&proc, mixed);
-        let mut loaded = Loaded::attach(&load::LoadOptions {
-            ring_bytes: self.config.ring.bytes,
-            connections: self.config.wants_connections(),
-            kernel_log: self.config.log.kernel_level(),
-            filter: self.config.filter.clone(),
-        })?;
-        loaded.note_running(images_of_running(&proc))?;
-        let agent = agent(&machine, &loaded, &self.config.filter);
-        self.check_connections(&agent)?;
-        let ring = Ring::new(loaded);
-        give_memory_back();
-        let source: Box<dyn RecordSource> = match &self.record {
-            Some(path) => Box::new(Recorder::create(ring, path, &machine)?),
-            None => Box::new(ring),
-        };
-        Ok(Prepared { config: self.config, source, machine, proc, agent, progress: None, live: true })
-    }
-
-    fn recorded(self, recording: &Path) -> Result<Prepared, StartError> {
-        let recording = Recording::open(recording)?;
-        let machine = recording.machine().clone();
-        let proc = Arc::new(self.proc.as_deref().map_or_else(|| Ok(Proc::nowhere()), Proc::at)?);
-
-        let agent = Agent {
-            kind: AgentKind::Collector,
-            version: env!("CARGO_PKG_VERSION").into(),
-            kernel: Some(machine.kernel.clone()),
-            hooks: vec!["replay".to_owned()],
-            degraded: BTreeMap::default(),
-            filters: Vec::new(),
-        };
-        let mut config = self.config;
-        // The files of the machine that was recorded are not those of this one.
-        config.checksums.algorithms = Algorithms::NONE;
-        let source = Box::new(Replay::new(recording));
-        let progress = Some(source.progress());
-        Ok(Prepared { config, source, machine, proc, agent, progress, live: false })
-    }
-
-    /// Connections that cannot be watched are a degraded feature, unless nothing else was asked for.
-    fn check_connections(&self, agent: &Agent) -> Result<(), StartError> {
-        let only_connections =
-            self.config.events.iter().all(|action| matches!(action, Action::Connect | Action::ConnectResult));
-        match agent.degraded.get(load::Part::Connections.feature()) {
-            Some(reason) if only_connections => Err(StartError::NothingToWatch { reason: reason.clone() }),
-            Some(_) | None => Ok(()),
-        }
-    }
-}
-
-/// All that the agent's thread needs but for where its events go.
-struct Prepared {
-    config: Config,
-    source: Box<dyn RecordSource>,
-    machine: Machine,
-    proc: Arc<Proc>,
-    agent: Agent,
-    progress: Option<Progress>,
-    live: bool,
-}
-
-impl Prepared {
-    fn events(self) -> Result<Collector, StartError> {
-        let (sender, items) = mpsc::channel(CHANNEL);
-        self.launch(Box::new(outlet::Events::into_channel(sender)), items)
-    }
-
-    fn lines(self, encodings: Vec<Encoding>) -> Result<Collector<Lines>, StartError> {
-        let (sender, items) = mpsc::channel(LINES);
-        self.launch(Box::new(outlet::Encoder::into_channel(sender, encodings)), items)
-    }
-
-    fn launch<T>(
-        self,
-        outlet: Box<dyn Outlet>,
-        items: mpsc::Receiver<T>,
-    ) -> Result<Collector<T>, StartError> {
-        let Self { config, source, machine, proc, agent, progress, live } = self;
-        let waker = WakeEvent::new().map_err(|errno| StartError::Thread(errno.into()))?;
-        let stopper = Stopper::new(waker.clone());
-        let asked = stopper.clone();
-        let commands = Commands::new(waker.clone());
-        let reloader = Reloader::new(config.clone(), commands.clone());
-        let run = move || {
-            let cgroups =
-                load::find_cgroup2().filter(|_| live).and_then(|mount| Cgroups::new(mount.path()).ok());
-            let started_ns = machine.started_ns;
-            let boot = machine.host.boot.as_ref().map_or("", |boot| boot.id.as_str());
-            let run_id = format!("{boot}:{}", machine.started_ns).into();
-            let enricher = Enricher::new(machine, proc.clone(), cgroups, options::enrich(&config));
-            let digests = Digests::new(options::digest(&config), &proc, &waker);
-            if live {
-                go_before_others(config.ring.nice);
-            }
-            let options = pipeline::Options {
-                actions: config.actions(),
-                queue: config.queue.events,
-                ring_bytes: usize::try_from(config.ring.bytes).unwrap_or(0),
-                live,
-            };
-            let mut pipeline = Pipeline::new(source, enricher, digests, options, outlet, asked, run_id);
-            if live {
-                pipeline.obey(commands);
-            }
-            pipeline.run(agent, started_ns)
-        };
-        let thread =
-            thread::Builder::new().name("collector".to_owned()).spawn(run).map_err(StartError::Thread)?;
-        Ok(Collector { items, stopper, reloader, progress, thread: Some(thread) })
-    }
-}
-
-fn agent(machine: &Machine, loaded: &Loaded, filter: &Filter) -> Agent {
-    let degraded = loaded.degraded();
-    Agent {
-        kind: AgentKind::Collector,
-        version: env!("CARGO_PKG_VERSION").into(),
-        kernel: Some(machine.kernel.clone()),
-        hooks: loaded.hooks().iter().map(|&hook| hook.to_owned()).collect(),
-        degraded: degraded
-            .iter()
-            .map(|degraded| (degraded.feature.clone(), degraded.reason.clone()))
-            .collect(),
-        filters: filter.words(),
-    }
-}
-
-/// The process ids that there are, and the path of what each runs, as far as it can be read.
-fn images_of_running(proc: &Proc) -> impl Iterator<Item = (u32, Vec<u8>)> {
-    let tgids = proc.tgids().unwrap_or_default().into_iter();
-    tgids.filter_map(|tgid| Some((tgid, proc.process(tgid, None).ok()?.image().ok()?.path)))
-}
-
-impl Collector {
-    /// A collector to be set up.
-    #[must_use]
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
+/// Why a stream ended before its `agent-stop`, or with part of its records missing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The agent's thread panicked: a bug. Events that it held are lost.
+    #[error("the agent's thread panicked: {message}")]
+    Panicked {
+        /// What the panic said.
+        message: String,
+    },
+    /// The recording that was replayed is damaged. What could be read was reported.
+    #[error(transparent)]
+    Damaged(#[from] Damage),
 }
 
 impl<T> Collector<T> {
-    /// Ends the stream from anywhere: what has begun still comes, then `agent-stop`, then nothing more.
-    #[must_use]
-    pub fn stopper(&self) -> Stopper {
-        self.stopper.clone()
+    pub(crate) fn new(
+        items: Items<T>,
+        handle: Handle,
+        progress: Option<Progress>,
+        thread: JoinHandle<Outcome>,
+    ) -> Self {
+        Self { items, handle, progress, thread: Some(thread) }
     }
 
-    /// Changes the configuration from anywhere. In a replay it changes nothing.
+    /// Controls the agent from anywhere, also after the stream was moved or dropped.
     #[must_use]
-    pub fn reloader(&self) -> Reloader {
-        self.reloader.clone()
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
     }
 
-    /// How far a replay has read its recording; `None` for a live run.
+    /// How far a replay has read its recording; none for a live run.
     #[must_use]
     pub fn progress(&self) -> Option<Progress> {
         self.progress.clone()
     }
 
-    /// How the source of the records ended: a recording may be damaged. To be called after the stream has ended; waits for
-    /// the agent's thread. `None` if that thread panicked, and from the second call on.
-    pub fn outcome(&mut self) -> Option<Outcome> {
-        self.thread.take()?.join().ok()
+    /// The next item; none at the end. It blocks the calling thread, inside an async runtime too: async code uses the
+    /// [`Stream`] instead.
+    pub fn wait(&mut self) -> Option<Result<T, RunError>> {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut context = Context::from_waker(&waker);
+        loop {
+            match self.poll(&mut context) {
+                Poll::Ready(item) => return item,
+                // A spurious return polls once more.
+                Poll::Pending => thread::park(),
+            }
+        }
     }
 
-    /// Waits for the next of the stream on this thread; `None` means that it has ended. For programs without an async
-    /// runtime; panics when it is called from inside one.
-    pub fn wait(&mut self) -> Option<T> {
-        self.items.blocking_recv()
+    /// Asks the agent to stop, and waits until its thread has detached the programs. Items that were not taken are lost.
+    pub fn stop_and_wait(mut self) -> Result<(), RunError> {
+        self.handle.stop();
+        self.items.close();
+        match self.end() {
+            Some(Err(error)) => Err(error),
+            Some(Ok(_)) | None => Ok(()),
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<T, RunError>>> {
+        match self.items.poll_next(context) {
+            Poll::Ready(Some(item)) => Poll::Ready(Some(Ok(item))),
+            Poll::Ready(None) => Poll::Ready(self.end()),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// How the agent's thread ended, once. That thread has nothing left to do but to return.
+    fn end(&mut self) -> Option<Result<T, RunError>> {
+        match self.thread.take()?.join() {
+            Ok(Outcome::Finished) => None,
+            Ok(Outcome::Damaged(damage)) => Some(Err(damage.into())),
+            Err(panic) => Some(Err(RunError::Panicked { message: message(&*panic) })),
+        }
     }
 }
 
 impl<T> Stream for Collector<T> {
-    type Item = T;
+    type Item = Result<T, RunError>;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
-        self.items.poll_recv(context)
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll(context)
     }
 }
 
 impl<T> Drop for Collector<T> {
     fn drop(&mut self) {
-        self.stopper.stop();
-        self.items.close();
-        if let Some(thread) = self.thread.take() {
-            // It only fails where the thread panicked, which the panic has told.
-            let _ = thread.join();
-        }
+        self.handle.stop();
     }
 }
 
-/// Gives the thread that asks a nice value: the one that reads the ring, and whoever takes a live stream from it. One that
-/// does not get the CPU loses events for the other too. Without `CAP_SYS_NICE` it stays like any other.
-pub fn go_before_others(nice: i32) {
+impl Collector<Batch> {
+    /// Has `agent-stop` report how the outputs fared that the batches are given to.
+    pub fn report_delivery(&self, delivery: impl Delivery + 'static) {
+        self.handle.commands.set_delivery(Box::new(delivery));
+    }
+}
+
+impl Handle {
+    pub(crate) fn new(
+        stopper: Stopper,
+        reloader: Reloader,
+        commands: Commands,
+        accounts: Accounts,
+        agent: Arc<Agent>,
+    ) -> Self {
+        Self { stopper, reloader, commands, accounts, agent }
+    }
+
+    /// Ends the stream: what has begun still comes, then `agent-stop`, then nothing more. It does not wait for that.
+    pub fn stop(&self) {
+        self.stopper.stop();
+    }
+
+    /// Takes over what can change while the agent runs: `checksums.algorithms`, `checksums.max_bytes` and
+    /// `checksums.wait_ms`, for every event from now on. Returns the other keys that differ from the configuration of the
+    /// start: they need a restart. In a replay it changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// The configuration is wrong. Then nothing changes.
+    pub fn reload(&self, config: &Config) -> Result<Vec<&'static str>, ConfigError> {
+        self.reloader.reload(config)
+    }
+
+    /// The counters of each action, as they were a quarter of a second ago at most.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.accounts.counters()
+    }
+
+    /// What the agent says of itself on `agent-start`: its hooks, and the features that do not work on this machine.
+    #[must_use]
+    pub fn agent(&self) -> &Agent {
+        &self.agent
+    }
+}
+
+/// Sets the calling thread's nice value. Call it on the thread that consumes a live stream: if that starves, the queue
+/// overflows. Without `CAP_SYS_NICE` a value below the current one is refused, and the thread stays as it is.
+pub fn set_thread_nice(nice: i32) {
     if let Err(errno) = set_nice(nice) {
-        tracing::info!("a thread on the way of the events does not go before other processes: {errno}");
+        tracing::info!("cannot set the nice value of a thread that carries events to {nice}: {errno}");
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// What a panic said: `panic!` has a string of one of two types.
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, thread};
+
+    use super::{Collector, Commands, Handle, RunError};
+    use crate::{
+        config::Config,
+        event::{Agent, AgentKind},
+        pipeline::{Stopper, accounts::Accounts, channel::channel},
+        reload::Reloader,
+        source::Outcome,
+        wake_event::WakeEvent,
+    };
+
+    fn handle(wake: &WakeEvent) -> Handle {
+        let commands = Commands::new(wake.clone());
+        let agent = Agent {
+            kind: AgentKind::Collector,
+            version: "0".into(),
+            kernel: None,
+            hooks: Vec::new(),
+            degraded: std::collections::BTreeMap::new(),
+            filters: Vec::new(),
+        };
+        let reloader = Reloader::new(Config::default(), commands.clone());
+        Handle::new(Stopper::new(wake.clone()), reloader, commands, Accounts::default(), Arc::new(agent))
+    }
+
+    #[test]
+    fn a_panic_of_the_agents_thread_is_an_error_and_not_the_end_of_the_stream() {
+        let wake = WakeEvent::new().unwrap();
+        let (mut slots, items) = channel::<u32>(1, wake.clone());
+        let thread = thread::spawn(move || -> Outcome {
+            assert!(slots.reserve().unwrap());
+            slots.send(7);
+            // As a panic, but without its backtrace: that maps the whole test binary, which a test of mappings would see.
+            std::panic::resume_unwind(Box::new("a bug with the number 8".to_owned()))
+        });
+        let mut collector = Collector::new(items, handle(&wake), None, thread);
+        assert_eq!(collector.wait(), Some(Ok(7)));
+        let message = "a bug with the number 8".to_owned();
+        assert_eq!(collector.wait(), Some(Err(RunError::Panicked { message })));
+        assert_eq!(collector.wait(), None);
+    }
+
+    #[test]
+    fn dropping_it_does_not_wait_for_the_agents_thread() {
+        let wake = WakeEvent::new().unwrap();
+        let (_slots, items) = channel::<u32>(1, wake.clone());
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let thread = thread::spawn(move || {
+            let _ = held.recv();
+            Outcome::Finished
+        });
+        drop(Collector::new(items, handle(&wake), None, thread));
+        assert!(release.send(()).is_ok(), "the thread still runs");
     }
 }

@@ -1,92 +1,37 @@
-//! The configuration: a TOML file, with defaults for everything. Flags and `COLLECTOR_*` variables go before it.
+//! The configuration of the agent, with a default for every value.
 
-use std::{
-    collections::BTreeSet,
-    fs, io,
-    path::{Path, PathBuf},
-};
+mod check;
+mod error;
+mod events;
 
-use serde::Deserialize;
+use std::collections::BTreeSet;
 
+use serde::{Deserialize, Deserializer};
+
+pub use self::error::ConfigError;
 use crate::{
     checksum::Algorithms,
     defaults,
     event::Action,
     filter::Filter,
     redact::{self, Mode},
-    stream::format::Format,
-    stream::output::Destination,
+    stream::units,
 };
 
-/// The example file, in which every key is explained and has its default.
-pub const EXAMPLE: &str = include_str!("../collector.toml");
-
-/// Why a configuration is none.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read configuration {}", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The file is no TOML, or has a key or a value that it may not have.
-    #[error("configuration {} is wrong", .path.display())]
-    Parse {
-        /// The file.
-        path: PathBuf,
-        /// Where, with line and column, and what.
-        source: Box<toml::de::Error>,
-    },
-    /// A record that cannot be asked for: it comes by itself, or with another key.
-    #[error("{:?} in events cannot be asked for; events are fork, exec, exit, connect and connect-result", .action.name())]
-    Event {
-        /// What was asked for.
-        action: Action,
-    },
-    /// The log's level is none.
-    #[error(
-        "{level:?} is no log level; levels are error, warn, info, debug and trace, or what RUST_LOG may be"
-    )]
-    Log {
-        /// What was given.
-        level: String,
-    },
-    /// A value is out of its bounds.
-    #[error("{key} = {value} in the configuration is out of bounds: {bounds}")]
-    Bounds {
-        /// The key.
-        key: &'static str,
-        /// Its value.
-        value: u64,
-        /// What it may be.
-        bounds: &'static str,
-    },
-}
-
-/// The events that can be asked for.
-const WANTED: [Action; 5] =
-    [Action::Fork, Action::Exec, Action::Exit, Action::Connect, Action::ConnectResult];
-
-/// All of it.
+/// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The events that are wanted.
+    /// The events to write.
+    #[serde(deserialize_with = "events::events")]
     pub events: BTreeSet<Action>,
-    /// Whether there is a record of each process that runs already.
+    /// Whether to write a snapshot event of each process that runs already.
     pub snapshot: bool,
-    /// Where the stream goes.
-    pub outputs: Vec<Destination>,
-    /// How it is written.
-    pub format: Option<Format>,
     /// The ring between kernel and agent.
     pub ring: Ring,
-    /// What waits in the agent.
+    /// The queue of events in the agent.
     pub queue: Queue,
-    /// What of the events is told.
+    /// Which of the events to leave out.
     pub filter: Filter,
     /// The process table.
     pub processes: Processes,
@@ -94,15 +39,16 @@ pub struct Config {
     pub redaction: Redaction,
     /// Digests of images.
     pub checksums: Checksums,
-    /// The agent's own log.
-    pub log: Log,
+    /// How much the kernel programs log.
+    pub kernel_log: KernelLog,
 }
 
 /// `[ring]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ring {
-    /// Bytes.
+    /// Its size in bytes, a power of two.
+    #[serde(deserialize_with = "units::size")]
     pub bytes: u32,
     /// The nice value of the threads that read it and write the stream.
     pub nice: i32,
@@ -112,7 +58,7 @@ pub struct Ring {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Queue {
-    /// Events.
+    /// How many events wait at most.
     pub events: usize,
 }
 
@@ -120,11 +66,12 @@ pub struct Queue {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Processes {
-    /// Most processes that are kept.
+    /// How many processes are kept at most.
     pub entries: usize,
-    /// How long an ended one is kept.
+    /// How long an ended process is kept, in milliseconds.
+    #[serde(deserialize_with = "units::millis")]
     pub grace_ms: u64,
-    /// Most ancestors of a record.
+    /// How many ancestors an event has at most.
     pub ancestors: usize,
 }
 
@@ -132,9 +79,9 @@ pub struct Processes {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Redaction {
-    /// Whose values are hidden.
+    /// Which values are hidden.
     pub mode: Mode,
-    /// Names of secrets; a `*` before or behind stands for anything.
+    /// Names of secrets; a `*` at the beginning or the end stands for anything.
     pub names: Vec<String>,
     /// Names of variables that are shown with the mode `allow`.
     pub allow: Vec<String>,
@@ -144,27 +91,19 @@ pub struct Redaction {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Checksums {
-    /// Which; empty switches them off.
+    /// The algorithms; none switches digests off.
     pub algorithms: Algorithms,
-    /// How long an event waits for a new one.
+    /// How long an event waits for a digest, in milliseconds.
+    #[serde(deserialize_with = "units::millis")]
     pub wait_ms: u64,
-    /// Larger files are left out.
+    /// The largest file that is read, in bytes.
+    #[serde(deserialize_with = "units::size")]
     pub max_bytes: u64,
-    /// Files that are remembered.
+    /// How many files the cache holds.
     pub entries: usize,
 }
 
-/// `[log]`
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Log {
-    /// Of the agent, as `RUST_LOG` has it.
-    pub level: String,
-    /// Of the kernel programs.
-    pub kernel: KernelLog,
-}
-
-/// How much the kernel programs tell of themselves.
+/// A level of the kernel programs' log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "each is the level of its name")]
@@ -182,15 +121,13 @@ impl Default for Config {
         Self {
             events: [Action::Exec, Action::Exit, Action::Connect].into(),
             snapshot: false,
-            outputs: vec![Destination::Stdout],
-            format: None,
             ring: Ring::default(),
             queue: Queue::default(),
             filter: Filter::OFF,
             processes: Processes::default(),
             redaction: Redaction::default(),
             checksums: Checksums::default(),
-            log: Log::default(),
+            kernel_log: KernelLog::Off,
         }
     }
 }
@@ -235,98 +172,46 @@ impl Default for Checksums {
     }
 }
 
-impl Default for Log {
-    fn default() -> Self {
-        Self { level: "warn".to_owned(), kernel: KernelLog::Off }
-    }
-}
-
-impl Log {
-    /// The number that aya-log has for the level of the kernel programs.
-    #[must_use]
-    pub fn kernel_level(&self) -> u8 {
-        match self.kernel {
-            KernelLog::Off => 0,
-            KernelLog::Error => 1,
-            KernelLog::Warn => 2,
-            KernelLog::Info => 3,
-            KernelLog::Debug => 4,
-            KernelLog::Trace => 5,
+impl KernelLog {
+    /// The number that aya-log has for the level.
+    pub(crate) fn level(self) -> u8 {
+        match self {
+            Self::Off => 0,
+            Self::Error => 1,
+            Self::Warn => 2,
+            Self::Info => 3,
+            Self::Debug => 4,
+            Self::Trace => 5,
         }
     }
 }
 
 impl Config {
-    /// Reads a file.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text =
-            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let config: Self = toml::from_str(&text)
-            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })?;
-        config.check()?;
-        Ok(config)
-    }
-
-    /// Refuses values that nothing could be done with.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        let ring = u64::from(self.ring.bytes);
-        let bounds = |key, value, bounds| Err(ConfigError::Bounds { key, value, bounds });
-        if !self.ring.bytes.is_power_of_two() || !(65_536..=1 << 30).contains(&ring) {
-            return bounds("ring.bytes", ring, "a power of two from 65536 to 1073741824");
-        }
-        if self.queue.events == 0 {
-            return bounds("queue.events", 0, "1 or more");
-        }
-        if self.processes.entries == 0 {
-            return bounds("processes.entries", 0, "1 or more");
-        }
-        if self.checksums.entries == 0 {
-            return bounds("checksums.entries", 0, "1 or more");
-        }
-        if let Some(&action) = self.events.iter().find(|action| !WANTED.contains(action)) {
-            return Err(ConfigError::Event { action });
-        }
-        Ok(())
-    }
-
-    /// The keys, and the sections, in which it differs from another one, but for what a running agent takes over.
+    /// The keys and sections that differ from `other` and that a running agent cannot take over.
     pub(crate) fn differs_in(&self, other: &Self) -> Vec<&'static str> {
-        let Self {
-            events,
-            snapshot,
-            outputs,
-            format,
-            ring,
-            queue,
-            filter,
-            processes,
-            redaction,
-            checksums,
-            log,
-        } = self;
+        let Self { events, snapshot, ring, queue, filter, processes, redaction, checksums, kernel_log } =
+            self;
         let rows = [
             ("events", events != &other.events),
             ("snapshot", snapshot != &other.snapshot),
-            ("outputs", outputs != &other.outputs),
-            ("format", format != &other.format),
             ("ring", ring != &other.ring),
             ("queue", queue != &other.queue),
             ("filter", filter != &other.filter),
             ("processes", processes != &other.processes),
             ("redaction", redaction != &other.redaction),
             ("checksums.entries", checksums.entries != other.checksums.entries),
-            ("log", log != &other.log),
+            ("log.kernel", kernel_log != &other.kernel_log),
         ];
         rows.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect()
     }
 
-    /// Whether any event of a connection is wanted.
+    /// Whether it asks for any event of a connection.
     #[must_use]
     pub fn wants_connections(&self) -> bool {
         self.events.contains(&Action::Connect) || self.events.contains(&Action::ConnectResult)
     }
 
-    /// The actions that are written: those that are wanted, and what each brings.
+    /// The actions that are written: those in `events`, and those that come with them.
     #[must_use]
     pub fn actions(&self) -> BTreeSet<Action> {
         let mut actions = self.events.clone();
@@ -337,43 +222,31 @@ impl Config {
         if self.snapshot {
             actions.insert(Action::Snapshot);
         }
-        // Each of them may have to be written before its digests are ready.
+        // An event may have to be written before its digests are ready.
         actions.insert(Action::Checksums);
         actions
     }
 }
 
+/// Reads the names of events that can be asked for, and refuses others with these names. For the field
+/// [`Config::events`] of other structs.
+///
+/// # Errors
+///
+/// A name is not one of them.
+pub fn deserialize_events<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<Action>, D::Error> {
+    events::events(deserializer)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use super::{Config, ConfigError, EXAMPLE};
+    use super::{Config, ConfigError};
     use crate::event::Action;
 
     #[test]
-    fn the_example_has_every_key_with_its_default() {
-        assert_eq!(toml::from_str::<Config>(EXAMPLE).unwrap(), Config::default());
-        let uncommented = EXAMPLE.lines().filter(|line| line.contains(" = ")).count();
-        assert_eq!(uncommented, 22, "a key without an example, or an example without a key");
-    }
-
-    #[test]
-    fn an_unknown_key_is_refused_with_its_line_and_column() {
-        let error = toml::from_str::<Config>("[ring]\nsize = 5\n").unwrap_err().to_string();
-        assert!(error.contains("line 2, column 1"), "{error}");
-        assert!(error.contains("unknown field `size`"), "{error}");
-    }
-
-    #[test]
-    fn a_ring_that_is_no_power_of_two_is_refused() {
+    fn a_ring_that_is_not_a_power_of_two_is_refused() {
         let config: Config = toml::from_str("ring.bytes = 100000").unwrap();
-        assert!(matches!(config.check(), Err(ConfigError::Bounds { key: "ring.bytes", .. })));
-    }
-
-    #[test]
-    fn a_file_that_is_not_there_is_named() {
-        let error = Config::read(Path::new("/nowhere/collector.toml")).unwrap_err();
-        assert_eq!(error.to_string(), "cannot read configuration /nowhere/collector.toml");
+        assert!(matches!(config.check(), Err(ConfigError::Value { key: "ring.bytes", .. })));
     }
 
     #[test]
@@ -386,6 +259,6 @@ mod tests {
     #[test]
     fn records_that_come_by_themselves_cannot_be_asked_for() {
         let config = Config { events: [Action::AgentStop].into(), ..Config::default() };
-        assert!(matches!(config.check(), Err(ConfigError::Event { action: Action::AgentStop })));
+        assert!(matches!(config.check(), Err(ConfigError::Value { key: "events", .. })));
     }
 }

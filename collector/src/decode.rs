@@ -1,7 +1,7 @@
 //! Bytes from the ring → a checked record, or an error that is counted.
 //!
-//! Nothing is copied: a record lends what it points to. Nothing is trusted: a length that leads outside the record is an
-//! error, never a panic.
+//! A record borrows its bytes and copies nothing. No byte is trusted: a length that leads outside the record is an error, never
+//! a panic.
 
 use collector_common::{
     ConnectRecord, ConnectResultRecord, ExecRecord, ExitRecord, Fate, Kind, Piece, RecordHeader, TaskRecord,
@@ -9,33 +9,33 @@ use collector_common::{
 };
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-/// Why bytes are no record.
+/// Why the bytes were rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// Fewer bytes than the record's head or body has.
-    #[error("a record of {have} bytes is too short: it takes {need}")]
+    /// Fewer bytes than the record's header or fixed part.
+    #[error("a record of {have} bytes is too short: its fixed part has {need}")]
     Short {
-        /// Bytes there are.
+        /// Bytes that came.
         have: usize,
-        /// Bytes it takes.
+        /// Bytes of the header or the fixed part.
         need: usize,
     },
-    /// The head's length is not that of the bytes.
-    #[error("a record says that it has {says} bytes and has {have}")]
+    /// The length in the header is wrong.
+    #[error("a record's header says {says} bytes, but {have} came")]
     Length {
-        /// What the head says.
+        /// Bytes by the header.
         says: usize,
-        /// Bytes there are.
+        /// Bytes that came.
         have: usize,
     },
-    /// Of another version of the wire format.
-    #[error("a record is of wire version {0}; this agent reads {WIRE_VERSION}")]
+    /// It has another version of the wire format.
+    #[error("a record has wire version {0}; this agent reads {WIRE_VERSION}")]
     Version(u16),
-    /// Of a kind that is not known.
-    #[error("a record is of kind {0}, which is not known")]
+    /// Its kind is unknown.
+    #[error("a record has the unknown kind {0}")]
     Kind(u16),
     /// The pieces do not fill the record.
-    #[error("an exec's pieces have {pieces} bytes and its record {have} for them")]
+    #[error("the pieces of an exec have {pieces} bytes, but {have} came")]
     Pieces {
         /// Sum of the pieces' lengths.
         pieces: usize,
@@ -44,17 +44,17 @@ pub enum DecodeError {
     },
 }
 
-/// A run of bytes, and how much there was of it.
+/// Bytes that the record may have cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bytes<'a> {
-    /// What the record carries.
+    /// The bytes in the record.
     pub bytes: &'a [u8],
-    /// How much there was; `None` where it is not known.
+    /// The full size; `None` if unknown.
     pub full: Option<u64>,
 }
 
 impl Bytes<'_> {
-    /// Whether the record carries all of it.
+    /// Whether the record has all bytes.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.full == u64::try_from(self.bytes.len()).ok()
@@ -70,7 +70,7 @@ pub struct Exec<'a> {
     pub path: Bytes<'a>,
     /// Working directory.
     pub cwd: Bytes<'a>,
-    /// What execve(2) was given, for a script; else empty.
+    /// The path given to execve(2), for a script; else empty.
     pub script: Bytes<'a>,
     /// argv.
     pub args: Bytes<'a>,
@@ -97,7 +97,7 @@ impl Record<'_> {
         self.header().time_ns
     }
 
-    /// Whether it is told, or for the process table alone.
+    /// Whether it becomes an event, or is for the process table alone.
     #[must_use]
     pub fn fate(&self) -> Fate {
         Fate::from_wire(self.header().fate)
@@ -195,7 +195,7 @@ mod tests {
 
     use super::{DecodeError, Record, decode};
 
-    /// Bytes at an address that is a multiple of 8, as the ring has them.
+    /// Bytes at an address that is a multiple of 8, as in the ring.
     #[repr(align(8))]
     struct Aligned([u8; 1024]);
 
@@ -232,50 +232,50 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_record_is_taken() {
+    fn a_whole_record_is_accepted() {
         check(exit().as_bytes(), Ok(Kind::Exit));
         check(&exec_with(b"ls\0", 3), Ok(Kind::Exec));
     }
 
     #[test]
-    fn a_record_shorter_than_its_head_is_refused() {
+    fn a_record_shorter_than_its_header_is_rejected() {
         check(&[1, 0, 3], Err(DecodeError::Short { have: 3, need: 24 }));
     }
 
     #[test]
-    fn a_record_that_was_cut_is_refused() {
+    fn a_cut_record_is_rejected() {
         let exit = exit();
         check(&exit.as_bytes()[..100], Err(DecodeError::Length { says: 192, have: 100 }));
     }
 
     #[test]
-    fn a_record_longer_than_its_kind_is_refused() {
+    fn a_record_longer_than_its_kind_is_rejected() {
         let mut exit = exit();
         exit.header.len = 200;
         check(&[exit.as_bytes(), &[0; 8]].concat(), Err(DecodeError::Length { says: 192, have: 200 }));
     }
 
     #[test]
-    fn a_record_of_another_version_is_refused() {
+    fn a_record_of_another_version_is_rejected() {
         let mut exit = exit();
         exit.header.version = 9;
         check(exit.as_bytes(), Err(DecodeError::Version(9)));
     }
 
     #[test]
-    fn a_record_of_an_unknown_kind_is_refused() {
+    fn a_record_of_an_unknown_kind_is_rejected() {
         let mut exit = exit();
         exit.header.kind = 99;
         check(exit.as_bytes(), Err(DecodeError::Kind(99)));
     }
 
     #[test]
-    fn pieces_that_lead_outside_the_record_are_refused() {
+    fn pieces_that_lead_outside_the_record_are_rejected() {
         check(&exec_with(b"ls\0", 4), Err(DecodeError::Pieces { pieces: 4, have: 3 }));
     }
 
     #[test]
-    fn pieces_that_leave_bytes_over_are_refused() {
+    fn pieces_that_do_not_fill_the_record_are_rejected() {
         check(&exec_with(b"ls\0", 2), Err(DecodeError::Pieces { pieces: 2, have: 3 }));
     }
 

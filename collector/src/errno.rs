@@ -1,11 +1,11 @@
-//! Names of errors: what an event says where the kernel gave a number.
+//! Names of error numbers, for events.
 
-/// Makes the match from the constants of libc, so that each name has the number of the architecture.
+/// Makes the match from the constants of libc: each name has the number of its architecture.
 macro_rules! errno_names {
     ($($name:ident)*) => {
-        /// The name in errno(3), such as `ECONNREFUSED`. `None` for 0 and for a number that Linux does not give out.
+        /// The name in errno(3), such as `ECONNREFUSED`. `None` for 0 and for a number that Linux does not use.
         ///
-        /// Where two names share a number it is the first in errno(3): `EAGAIN`, `EDEADLK`, `EOPNOTSUPP`.
+        /// If two names share a number, it is the first in errno(3): `EAGAIN`, `EDEADLK`, `EOPNOTSUPP`.
         #[must_use]
         pub fn errno_name(errno: u32) -> Option<&'static str> {
             match i32::try_from(errno).ok()? {
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-    fn every_number_up_to_the_last_has_a_name_but_two_that_linux_never_used() {
+    fn every_number_but_two_that_linux_never_used_has_a_name() {
         let nameless: Vec<u32> = (1..=133).filter(|&errno| errno_name(errno).is_none()).collect();
         assert_eq!(nameless, [41, 58]);
     }

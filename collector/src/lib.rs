@@ -3,21 +3,33 @@
 //! [`Collector`] is a stream of [`event::Event`]s; the `collector` binary is built on it. ARCHITECTURE.md of the
 //! repository shows the rooms and which way the data flows through them.
 
+#![deny(unsafe_code)]
+
+mod builder;
 mod collector;
 
 pub mod checksum;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod decode;
 mod defaults;
+pub mod describe;
 pub mod digest;
+#[cfg(feature = "cli")]
 pub mod doctor;
 pub mod enrich;
 pub mod errno;
+pub mod fact;
+#[cfg(test)]
+mod fake_proc;
 mod file_calls;
 pub mod filter;
+#[cfg(feature = "cli")]
 pub mod inspect;
-pub mod known;
+mod interned;
 pub mod linux;
 pub mod load;
 pub mod machine;
@@ -31,6 +43,7 @@ mod reload;
 pub mod signal;
 pub mod source;
 pub mod text;
+pub mod track;
 pub mod wake_event;
 mod word;
 
@@ -38,6 +51,6 @@ pub use collector_event as event;
 pub use collector_stream as stream;
 
 pub use self::{
-    collector::{Builder, Collector, StartError, go_before_others},
-    reload::Reloader,
+    builder::{Builder, StartError},
+    collector::{Collector, Handle, RunError, set_thread_nice},
 };

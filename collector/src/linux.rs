@@ -1,6 +1,8 @@
 //! Linux system calls that rustix does not have, or not in the form that the agent needs. The only `unsafe` outside
 //! `load`.
 
+#![expect(unsafe_code, reason = "system calls that rustix lacks")]
+
 use std::ffi::c_int;
 use std::io;
 use std::mem::MaybeUninit;

@@ -1,4 +1,4 @@
-//! Facts of the machine and of this run that do not change: read once, or taken from a recording.
+//! Constant facts of the machine and of this run, read once or taken from a recording.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ use crate::{
 pub struct Machine {
     /// `host.*`
     pub host: Host,
-    /// /`proc/sys/kernel/random/boot_id`; nil where it cannot be read.
+    /// /`proc/sys/kernel/random/boot_id`; nil if it cannot be read.
     pub boot: Uuid,
     /// Release of the kernel.
     pub kernel: String,
@@ -25,13 +25,13 @@ pub struct Machine {
     pub started_ns: u64,
     /// `CLOCK_REALTIME` − `CLOCK_BOOTTIME` at the start of this run.
     pub wall_offset_ns: i64,
-    /// Inode number of the agent's mount namespace; 0 where it cannot be read.
+    /// Inode number of the agent's mount namespace; 0 if it cannot be read. Recordings have this form.
     pub mnt_namespace: u32,
-    /// Inode number of the agent's user namespace.
+    /// Inode number of the agent's user namespace, the same way.
     pub user_namespace: u32,
-    /// Inode number of the agent's PID namespace.
+    /// Inode number of the agent's PID namespace, the same way.
     pub pid_namespace: u32,
-    /// Whether cgroup v1 is mounted beside v2: a container may then show in v1 alone.
+    /// Whether cgroup v1 is mounted beside v2: then a container may show only in v1.
     #[serde(default)]
     pub mixed_cgroups: bool,
     /// Bytes of a page.
@@ -39,7 +39,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// This machine, now. Where cgroups are mounted, the caller knows.
+    /// This machine, now. The caller knows whether cgroup v1 is mounted beside v2.
     #[must_use]
     pub fn this(proc: &Proc, mixed_cgroups: bool) -> Self {
         let boot = trimmed("/proc/sys/kernel/random/boot_id");
@@ -64,7 +64,7 @@ impl Machine {
         }
     }
 
-    /// `host.*`, to be shared by all records.
+    /// `host.*`, shared by all events.
     #[must_use]
     pub fn shared_host(&self) -> Shared<Host> {
         self.host.clone().into()

@@ -1,14 +1,14 @@
-//! What can be changed while the agent runs.
+//! Reload: changes the configuration while the agent runs.
 
 use crate::{
     config::{Config, ConfigError},
     options,
-    pipeline::Commands,
+    pipeline::commands::Commands,
 };
 
 /// Changes the configuration of a running [`Collector`](crate::Collector), from anywhere.
 #[derive(Clone, Debug)]
-pub struct Reloader {
+pub(crate) struct Reloader {
     started_with: Config,
     commands: Commands,
 }
@@ -19,12 +19,12 @@ impl Reloader {
         Self { started_with, commands }
     }
 
-    /// Takes over what may change while the agent runs: `checksums.algorithms`, `max_bytes` and `wait_ms`, for every event
-    /// that comes from now on, of processes that run already too. Names the other keys that differ from those that the
-    /// agent was started with; they need a restart.
+    /// Applies the keys that may change while the agent runs: `checksums.algorithms`, `max_bytes` and `wait_ms`, for every
+    /// later event, also of processes that run already. Returns the other keys that differ from those at the start of the
+    /// agent; they need a restart.
     ///
-    /// A configuration that is wrong changes nothing.
-    pub fn reload(&self, config: &Config) -> Result<Vec<&'static str>, ConfigError> {
+    /// A configuration that [`Config::check`] rejects changes nothing.
+    pub(crate) fn reload(&self, config: &Config) -> Result<Vec<&'static str>, ConfigError> {
         config.check()?;
         self.commands.set_digest_limits(options::digest_limits(config));
         Ok(config.differs_in(&self.started_with))
@@ -34,7 +34,7 @@ impl Reloader {
 #[cfg(test)]
 mod tests {
     use super::Reloader;
-    use crate::{checksum::Algorithms, config::Config, pipeline::Commands, wake_event::WakeEvent};
+    use crate::{checksum::Algorithms, config::Config, pipeline::commands::Commands, wake_event::WakeEvent};
 
     fn config(text: &str) -> Config {
         toml::from_str(text).unwrap()
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn algorithms_are_taken_over_and_what_needs_a_restart_is_named() {
+    fn algorithms_change_and_keys_that_need_a_restart_are_returned() {
         let reloader = reloader();
         let config = config("snapshot = true\nring.bytes = 65536\nchecksums.algorithms = [\"sha1\"]");
         assert_eq!(reloader.reload(&config).unwrap(), ["snapshot", "ring"]);

@@ -1,4 +1,4 @@
-//! Names of signals: signal(7), the numbers that x86 and arm share.
+//! Names of signals: signal(7), with the numbers that x86 and arm share.
 
 use std::borrow::Cow;
 
@@ -36,10 +36,10 @@ const NAMES: [&str; 31] = [
     "SIGPWR",
     "SIGSYS",
 ];
-/// The first real-time signal as the kernel counts them; the C library keeps two of them for itself.
+/// The first real-time signal by the kernel's count. The C library reserves two of them.
 const REAL_TIME: u32 = 32;
 
-/// The name of a signal: `SIGKILL`, `SIGRTMIN+2` (counted as the kernel does).
+/// The name of a signal: `SIGKILL`, `SIGRTMIN+2` (by the kernel's count).
 #[must_use]
 pub fn signal_name(signal: u32) -> Option<Cow<'static, str>> {
     if (REAL_TIME..=64).contains(&signal) {
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_are_no_signals_have_no_name() {
+    fn other_numbers_have_no_name() {
         assert_eq!(signal_name(0), None);
         assert_eq!(signal_name(65), None);
     }

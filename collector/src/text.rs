@@ -1,13 +1,13 @@
-//! Strings of the kernel, which are bytes: shown as UTF-8, kept exactly.
+//! Strings of the kernel, which are bytes: shown as UTF-8, and kept exactly.
 
 use std::sync::Arc;
 
-/// A string as the kernel has it.
+/// A string of the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
-    /// With U+FFFD in the place of what is not UTF-8.
+    /// U+FFFD replaces what is not UTF-8.
     shown: Arc<str>,
-    /// The exact bytes, where `shown` is not.
+    /// The exact bytes, if `shown` differs from them.
     exact: Option<Arc<[u8]>>,
 }
 
@@ -29,7 +29,7 @@ impl Text {
         &self.shown
     }
 
-    /// The exact bytes, where [`Text::shown`] does not tell them.
+    /// The exact bytes, if [`Text::shown`] differs from them.
     #[must_use]
     pub fn inexact(&self) -> Option<&[u8]> {
         self.exact.as_deref()
@@ -42,7 +42,7 @@ impl Text {
     }
 }
 
-/// A NUL-terminated name in an array of fixed size, as `task->comm` is.
+/// The name in an array of fixed size that a NUL may end, such as `task->comm`.
 #[must_use]
 pub fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|&byte| byte == 0).next().unwrap_or(bytes)
@@ -53,7 +53,7 @@ mod tests {
     use super::{Text, until_nul};
 
     #[test]
-    fn bytes_that_are_no_utf8_are_shown_replaced_and_kept_exactly() {
+    fn bytes_that_are_not_utf8_are_shown_with_replacements_and_kept_exactly() {
         let text = Text::new(b"a\xffb");
         assert_eq!(&**text.shown(), "a\u{fffd}b");
         assert_eq!(text.inexact(), Some(&b"a\xffb"[..]));
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_real_replacement_character_is_not_mistaken_for_a_broken_one() {
+    fn a_real_replacement_character_is_exact() {
         assert_eq!(Text::new("a\u{fffd}b".as_bytes()).inexact(), None);
     }
 

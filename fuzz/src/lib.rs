@@ -1,30 +1,30 @@
-//! What the fuzzers share: the checks of an event, whatever made it.
+//! Code that the fuzzers share: the checks of an event.
 
 #[path = "../../tests/tests/offline/common/any.rs"]
 mod any;
-pub mod tape;
+pub mod recording;
 
 use collector::{
     event::Event,
     stream::format::{Encoding, Format, encode},
 };
 
-/// An event that these bytes choose.
+/// Makes an event from these bytes.
 ///
 /// # Panics
 ///
-/// Where the schema has a type that is not made yet.
+/// When the schema has a type that cannot be made yet.
 #[must_use]
 pub fn any_event(bytes: &[u8]) -> Event {
     any::any(bytes).expect("each type of the schema can be made")
 }
 
-/// Fails where an event is another one after it was written and read, or where it is more than one line, or where a line
-/// for people could move their cursor.
+/// Fails if an event changes when it is written and read, if it takes more than one line, or if a line for
+/// people has control characters.
 ///
 /// # Panics
 ///
-/// There, so that the fuzzer keeps the input.
+/// In these cases, so that the fuzzer keeps the input.
 pub fn check_event(event: &Event) {
     let mut line = Vec::new();
     encode(event, Encoding { format: Format::Json, colour: false }, &mut line);

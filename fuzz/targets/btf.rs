@@ -1,4 +1,4 @@
-//! Any bytes as the kernel's types: every field that the agent looks for is found, or not, and soon.
+//! Any bytes as the kernel's types: the look-up of every field ends soon.
 
 #![no_main]
 

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use collector::{enrich::container::container_of, procfs::cgroup::memberships};
+use collector::{procfs::cgroup::memberships, track::container::container_of};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

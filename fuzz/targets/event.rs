@@ -1,4 +1,4 @@
-//! Any event: written and read it is the same one, and on one line.
+//! Any event: it is the same after it is written and read, and takes one line.
 
 #![no_main]
 
@@ -7,10 +7,10 @@ use collector_fuzz::{any_event, check_event};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    // A line of a stream, for the fuzzer can make one out of another …
+    // The bytes as a line of a stream, since the fuzzer can change a valid line …
     if let Ok(event) = serde_json::from_slice::<Event>(bytes) {
         check_event(&event);
     }
-    // … and an event that these bytes choose.
+    // … and an event made from the bytes.
     check_event(&any_event(bytes));
 });

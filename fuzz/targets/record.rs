@@ -1,10 +1,11 @@
-//! Any bytes as a record of the ring: decoded, or refused with a reason, and nothing lent from outside.
+//! Any bytes as a record of the ring: it is decoded, or refused with a reason, and borrows nothing from
+//! outside.
 
 #![no_main]
 
 use collector::decode::{Record, decode};
 use collector_common::{ExecRecord, Kind};
-use collector_fuzz::tape::Aligned;
+use collector_fuzz::recording::Aligned;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -12,7 +13,7 @@ fuzz_target!(|bytes: &[u8]| {
     let bytes = aligned.first(len);
     match decode(bytes) {
         Ok(record) => {
-            assert_eq!(Kind::of_record(bytes), Some(record.kind()), "a head tells the kind");
+            assert_eq!(Kind::of_record(bytes), Some(record.kind()), "the header names the kind");
             let _ = record.time_ns();
             if let Record::Exec(exec) = record {
                 let pieces = [exec.path, exec.cwd, exec.script, exec.args, exec.env];

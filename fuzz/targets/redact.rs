@@ -1,4 +1,4 @@
-//! Any bytes as variables and arguments: what is hidden stays hidden, and what is not is shown exactly.
+//! Any bytes as variables and arguments: secrets stay hidden, and everything else is shown unchanged.
 
 #![no_main]
 
@@ -31,7 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// What was hidden in one way is not shown in another.
+/// A password in a URL is hidden whatever follows it.
 fn check_url(redactor: &Redactor, argument: &[u8]) {
     let secret = b"pa:ss";
     if argument.windows(secret.len()).any(|window| window == secret) {

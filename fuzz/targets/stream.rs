@@ -1,25 +1,21 @@
-//! Records of a few processes in any order and with any content: each becomes an event that can be written and read, with
-//! a table that has no room for all of them.
+//! Records of a few processes, in any order and with any content, and a process table too small for all of
+//! them: each event can be written and read.
 
 #![no_main]
 
-use std::{
-    cell::RefCell,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use collector::{
     decode::decode,
-    enrich::{Enricher, Options},
+    enrich::{Enricher, EnrichOptions},
     event::{Action, Host},
     filter::Filter,
     machine::Machine,
-    process::Limits,
+    process::TableLimits,
     procfs::Proc,
     redact::{Mode, Redactor},
 };
-use collector_fuzz::{check_event, tape::records};
+use collector_fuzz::{check_event, recording::records};
 use libfuzzer_sys::fuzz_target;
 use uuid::Uuid;
 
@@ -30,7 +26,7 @@ fn machine() -> Machine {
         kernel: "fuzz".to_owned(),
         started_ns: 1,
         wall_offset_ns: 1_795_000_000_000_000_000,
-        // That of no process, so that no names are looked up in the files of this machine.
+        // The namespace of no process, so that no names are looked up in files of this machine.
         mnt_namespace: u32::MAX,
         user_namespace: 1,
         pid_namespace: 1,
@@ -39,10 +35,10 @@ fn machine() -> Machine {
     }
 }
 
-fn options() -> Options {
+fn options() -> EnrichOptions {
     let names = ["*PASSWORD*", "KEY", "*_KEY", "TOKEN*"].map(str::to_owned);
-    Options {
-        table: Limits { entries: 8, grace_ns: 1_000_000_000 },
+    EnrichOptions {
+        table: TableLimits { entries: 8, grace_ns: 1_000_000_000 },
         ancestors: 4,
         redactor: Redactor::new(Mode::Names, &names, &[]),
         actions: Action::ALL.iter().copied().collect(),
@@ -50,17 +46,11 @@ fn options() -> Options {
     }
 }
 
-thread_local! {
-    /// When names are looked up: always now, so that files of this machine are read once.
-    static NOW: RefCell<Option<Instant>> = const { RefCell::new(None) };
-}
-
 fuzz_target!(|bytes: &[u8]| {
-    let now = NOW.with_borrow_mut(|now| *now.get_or_insert_with(Instant::now)) + Duration::ZERO;
     let mut enricher = Enricher::new(machine(), Arc::new(Proc::nowhere()), None, options());
     for (aligned, len) in records(bytes) {
         let record = decode(aligned.first(len)).expect("it was mended");
-        if let Some(draft) = enricher.enrich(&record, now) {
+        if let Some(draft) = enricher.enrich(&record) {
             check_event(&draft.event);
         }
         enricher.expire(record.time_ns());

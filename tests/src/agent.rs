@@ -2,10 +2,10 @@
 
 use std::{
     collections::HashMap,
-    env, fmt, fs,
-    io::{BufRead, BufReader, Read},
+    env, fs,
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, Stdio},
     sync::{Arc, Condvar, Mutex},
     thread::{self, JoinHandle},
     time::Instant,
@@ -13,13 +13,14 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{events::Event, wait::PATIENCE};
+pub use crate::run::Run;
+use crate::{events::Event, stderr::Stderr, wait::PATIENCE};
 
 /// The agent's binary: `COLLECTOR_BIN`, else the release or the debug build of the workspace.
 ///
 /// # Panics
 ///
-/// When there is none.
+/// When neither exists.
 pub fn binary() -> PathBuf {
     if let Some(path) = env::var_os("COLLECTOR_BIN") {
         return path.into();
@@ -34,7 +35,7 @@ pub fn binary() -> PathBuf {
         })
 }
 
-/// `collector` with these arguments, and none of the user's configuration.
+/// `collector` with these arguments, without the user's configuration.
 pub fn command(args: &[&str]) -> Command {
     let mut command = Command::new(binary());
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("COLLECTOR_")) {
@@ -50,10 +51,10 @@ pub struct Agent {
     child: Child,
     stream: Arc<Stream>,
     reader: Option<JoinHandle<()>>,
-    stderr: Option<JoinHandle<String>>,
+    stderr: Option<Stderr>,
 }
 
-/// What has been read so far.
+/// The records read so far.
 #[derive(Debug, Default)]
 struct Stream {
     records: Mutex<Records>,
@@ -65,58 +66,6 @@ struct Records {
     all: Vec<Arc<Event>>,
     by_pid: HashMap<u64, Vec<usize>>,
     ended: bool,
-}
-
-/// A run that is over.
-#[derive(Debug)]
-pub struct Run {
-    /// The whole stream, in its order.
-    pub events: Vec<Arc<Event>>,
-    /// How the agent ended.
-    pub status: ExitStatus,
-    /// What it said to people.
-    pub stderr: String,
-}
-
-impl Run {
-    /// The exit code, unless it was killed.
-    pub fn exit_code(&self) -> Option<i32> {
-        self.status.code()
-    }
-
-    /// The records of one action, in their order.
-    pub fn of_action<'a>(&'a self, action: &'a str) -> impl Iterator<Item = &'a Arc<Event>> {
-        self.events.iter().filter(move |event| event.action() == action)
-    }
-
-    /// The records of one action of one process.
-    pub fn of(&self, pid: u32, action: &str) -> Vec<Arc<Event>> {
-        self.of_action(action).filter(|event| event.pid() == Some(pid.into())).cloned().collect()
-    }
-
-    /// The records of one action of the process with this `process.entity_id`, which no other process has.
-    pub fn of_entity(&self, entity_id: &str, action: &str) -> Vec<Arc<Event>> {
-        let is_its = |event: &&Arc<Event>| event.text_at("process.entity_id") == Some(entity_id);
-        self.of_action(action).filter(is_its).cloned().collect()
-    }
-
-    /// An orderly end.
-    ///
-    /// # Panics
-    ///
-    /// When the exit code is not 0.
-    #[must_use = "a run is over only when its stream has been looked at"]
-    #[track_caller]
-    pub fn expect_success(self) -> Self {
-        assert!(self.status.success(), "{self}");
-        self
-    }
-}
-
-impl fmt::Display for Run {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {} records, stderr: {}", self.status, self.events.len(), self.stderr)
-    }
 }
 
 impl Agent {
@@ -154,12 +103,7 @@ impl Agent {
         let stream = Arc::new(Stream::default());
         let (lines, feed) = (BufReader::new(child.stdout.take().unwrap()), Arc::clone(&stream));
         let reader = thread::spawn(move || feed.fill(lines));
-        let mut stderr = child.stderr.take().unwrap();
-        let stderr = thread::spawn(move || {
-            let mut text = Vec::new();
-            stderr.read_to_end(&mut text).unwrap();
-            String::from_utf8_lossy(&text).into_owned()
-        });
+        let stderr = Stderr::of(child.stderr.take().unwrap());
         Self { child, stream, reader: Some(reader), stderr: Some(stderr) }
     }
 
@@ -180,7 +124,7 @@ impl Agent {
     ///
     /// # Panics
     ///
-    /// When none comes in time.
+    /// When it does not come in time.
     #[track_caller]
     pub fn wait_for(&self, pid: u32, what: &str, is_it: impl Fn(&Event) -> bool) -> Arc<Event> {
         self.stream.wait(&format!("{what} of {pid}"), |records| {
@@ -193,14 +137,31 @@ impl Agent {
     ///
     /// # Panics
     ///
-    /// When none comes in time.
+    /// When it does not come in time.
     #[track_caller]
     pub fn wait_for_any(&self, what: &str, is_it: impl Fn(&Event) -> bool) -> Arc<Event> {
         self.stream.wait(what, |records| records.all.iter().find(|event| is_it(event)).cloned())
     }
 
-    /// Waits for the digests of an exec, where it was written before they were ready. An agent that is told to stop
-    /// does not wait for them.
+    /// The first record of this process that `is_it` takes, if it has come already.
+    pub fn find(&self, pid: u32, is_it: impl Fn(&Event) -> bool) -> Option<Arc<Event>> {
+        let records = self.stream.records.lock().unwrap();
+        let mut of_pid = records.by_pid.get(&pid.into())?.iter().map(|&index| &records.all[index]);
+        of_pid.find(|event| is_it(event)).cloned()
+    }
+
+    /// Waits until the agent has printed this to its standard error.
+    ///
+    /// # Panics
+    ///
+    /// When it does not in time.
+    #[track_caller]
+    pub fn wait_for_stderr(&self, part: &str) {
+        self.stderr.as_ref().unwrap().wait_for(part);
+    }
+
+    /// Waits for the digests of an exec, where it was written before they were ready. An agent that is asked to stop does not
+    /// wait for them.
     ///
     /// # Panics
     ///
@@ -215,7 +176,7 @@ impl Agent {
         }
     }
 
-    /// Waits for as many records of an action of a process as there must be, and answers with all of them.
+    /// Waits until a process has `count` records of an action, and returns all of them.
     ///
     /// # Panics
     ///
@@ -254,7 +215,7 @@ impl Agent {
             thread::sleep(std::time::Duration::from_millis(2));
         };
         self.reader.take().unwrap().join().unwrap();
-        let stderr = self.stderr.take().unwrap().join().unwrap();
+        let stderr = self.stderr.take().unwrap().finish();
         let events = std::mem::take(&mut self.stream.records.lock().unwrap().all);
         Run { events, status, stderr }
     }
@@ -262,7 +223,7 @@ impl Agent {
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        // Already gone after `finish`; otherwise a test has failed, and the agent must not stay.
+        // It has ended already after `finish`; otherwise a test has failed, and the agent must not stay.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -113,11 +113,11 @@ fn ids(findings: &mut Findings, event: &Event, life: &Life) {
 /// From the parent up to pid 1, each with what it is.
 pub fn line_of_ancestors(findings: &mut Findings, event: &Event, life: &Life) {
     let none = Vec::new();
-    let told = event.at("process.ancestors").and_then(Value::as_array).unwrap_or(&none);
-    findings.require("process.ancestors (how many)", told.len() == life.ancestors.len(), || {
-        format!("{}: {} of {}: {told:?}", whose(event), told.len(), life.ancestors.len())
+    let reported = event.at("process.ancestors").and_then(Value::as_array).unwrap_or(&none);
+    findings.require("process.ancestors (how many)", reported.len() == life.ancestors.len(), || {
+        format!("{}: {} of {}: {reported:?}", whose(event), reported.len(), life.ancestors.len())
     });
-    for (index, (ancestor, expected)) in told.iter().zip(&life.ancestors).enumerate() {
+    for (index, (ancestor, expected)) in reported.iter().zip(&life.ancestors).enumerate() {
         for (field, expected) in &expected.fields {
             let whose = format!("{}, ancestor {index}", whose(event));
             findings.equal(
@@ -169,14 +169,14 @@ pub fn image_and_args(findings: &mut Findings, event: &Event, sample: &Sample) {
     strings(findings, event, "process.args", &sample.args);
 }
 
-/// The digests are those of the image, on the record itself or, where it said so, on a later one.
+/// The digests are those of the image: on the record itself or, where that says `pending`, on a later one.
 pub fn digests(findings: &mut Findings, event: &Event, later: Option<&Event>, expected: &Value) {
     let pending = event.missing("process.hash") == Some("pending");
-    let told_by = if pending { later } else { Some(event) };
-    let told = told_by.and_then(|event| event.at("process.hash"));
+    let reported_by = if pending { later } else { Some(event) };
+    let reported = reported_by.and_then(|event| event.at("process.hash"));
     let whose = format!("{} ({:?})", whose(event), event.missing("process.hash"));
-    findings.equal("process.hash", &whose, told, Some(expected));
-    let source = told_by.and_then(|event| event.text_at("process.hash_source"));
+    findings.equal("process.hash", &whose, reported, Some(expected));
+    let source = reported_by.and_then(|event| event.text_at("process.hash_source"));
     findings
         .require("process.hash_source", matches!(source, Some("exe" | "path" | "memory")), || &event.text);
 }
@@ -184,11 +184,11 @@ pub fn digests(findings: &mut Findings, event: &Event, later: Option<&Event>, ex
 /// A list of strings exactly, with the bytes of those that are not UTF-8 beside it.
 pub fn strings(findings: &mut Findings, event: &Event, path: &str, expected: &[Vec<u8>]) {
     let text: Vec<_> = expected.iter().map(|bytes| String::from_utf8_lossy(bytes)).collect();
-    let told = event.at(path);
-    // Nothing at all and an empty list are told apart only where the stream says that it does not know.
-    let nothing = expected.is_empty() && told.is_none() && event.missing(path).is_none();
+    let reported = event.at(path);
+    // An absent field and an empty list differ only where the stream says that the field is missing.
+    let nothing = expected.is_empty() && reported.is_none() && event.missing(path).is_none();
     if !nothing {
-        findings.equal(path, &whose(event), told, Some(&json!(text)));
+        findings.equal(path, &whose(event), reported, Some(&json!(text)));
     }
     for (index, bytes) in expected.iter().enumerate() {
         let place = format!("{path}[{index}]");
@@ -265,20 +265,20 @@ pub fn exit(findings: &mut Findings, event: &Event, ended: (Wall, Wall), reaped:
     cpu_times(findings, event, reaped);
 }
 
-/// Of an emulated machine only the sum: its kernels split it by what each tick found, and a part that they once told
-/// does not shrink, so that what wait4 tells depends on who asked before.
+/// On an emulated machine only the sum is compared. Its kernels split it by what each tick found, and never lower a part
+/// that they reported once, so what wait4 reports depends on earlier readers.
 fn cpu_times(findings: &mut Findings, event: &Event, reaped: &Reaped) {
-    let told = |field: &str| event.number_at(&format!("process.usage.{field}")).map(Duration::from_nanos);
-    let (user, system) = (told("user_ns"), told("system_ns"));
+    let reported = |field: &str| event.number_at(&format!("process.usage.{field}")).map(Duration::from_nanos);
+    let (user, system) = (reported("user_ns"), reported("system_ns"));
     let both = user.zip(system).map(|(user, system)| user + system);
     let parts = [("user_ns", user, reaped.user), ("system_ns", system, reaped.system)];
     let sum = [("(sum)", both, reaped.user + reaped.system)];
     let (compared, tolerance) =
         if is_emulated() { (&sum[..], EMULATED_CPU_TOLERANCE) } else { (&parts[..], CPU_TOLERANCE) };
-    for (field, told, truth) in compared {
-        let close = told.is_some_and(|told| told.abs_diff(*truth) <= tolerance);
+    for (field, reported, truth) in compared {
+        let close = reported.is_some_and(|reported| reported.abs_diff(*truth) <= tolerance);
         findings.require(&format!("process.usage.{field}"), close, || {
-            format!("{}: {told:?}, wait4: {truth:?}", event.text)
+            format!("{}: {reported:?}, wait4: {truth:?}", event.text)
         });
     }
 }
@@ -341,15 +341,15 @@ fn within(
     findings: &mut Findings,
     event: &Event,
     field: &str,
-    told: Option<Wall>,
+    reported: Option<Wall>,
     (early, late): (Wall, Wall),
 ) {
-    let holds = told.is_some_and(|told| told.is_between(early, late, CLOCK_TOLERANCE));
+    let holds = reported.is_some_and(|reported| reported.is_between(early, late, CLOCK_TOLERANCE));
     findings.require(field, holds, || {
         format!(
             "{}: {} is not between {early} and {late}",
             whose(event),
-            told.map_or_else(String::new, |it| it.to_string())
+            reported.map_or_else(String::new, |it| it.to_string())
         )
     });
 }

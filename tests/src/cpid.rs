@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-/// What a process is told apart by.
+/// What distinguishes a process.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
     /// `/proc/sys/kernel/random/boot_id`, in the byte order of RFC 9562.

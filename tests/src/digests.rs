@@ -1,4 +1,4 @@
-//! What the stream tells of an image's digests in the end, and an agent that is held still.
+//! The digests that the stream finally has for an image, and an agent that is held still.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc, thread, time::Duration};
 
@@ -16,20 +16,20 @@ use serde_json::Value;
 /// Longer than a tick of the kernel's clock: what was changed before it shows when it is changed again.
 pub const SETTLED: Duration = Duration::from_millis(30);
 
-/// What is told of an image's digests, on its exec or on a later record.
+/// The digests of an image as reported, on its exec or on a later record.
 #[derive(Debug)]
-pub struct Told {
+pub struct Reported {
     /// The exec itself.
     pub exec: Arc<Event>,
     /// `process.hash`
     pub hash: Option<Value>,
     /// `process.hash_source`
     pub source: Option<String>,
-    /// Why there is none.
+    /// Why there is no digest.
     pub missing: Option<String>,
 }
 
-impl Told {
+impl Reported {
     /// Of the exec of this image by a process.
     #[track_caller]
     pub fn of(agent: &Agent, pid: u32, executable: &str) -> Self {
@@ -43,7 +43,7 @@ impl Told {
     #[track_caller]
     pub fn in_the_end(agent: &Agent, exec: Arc<Event>) -> Self {
         let pid = u32::try_from(exec.pid().unwrap()).unwrap();
-        let told_by = if exec.missing("process.hash") == Some("pending") {
+        let reported_by = if exec.missing("process.hash") == Some("pending") {
             agent.wait_for(pid, "the late digests", |event| {
                 event.action() == "checksums" && event.at("process.exec_id") == exec.at("process.exec_id")
             })
@@ -52,9 +52,9 @@ impl Told {
         };
         Self {
             exec,
-            hash: told_by.at("process.hash").cloned(),
-            source: told_by.text_at("process.hash_source").map(str::to_owned),
-            missing: told_by.missing("process.hash").map(str::to_owned),
+            hash: reported_by.at("process.hash").cloned(),
+            source: reported_by.text_at("process.hash_source").map(str::to_owned),
+            missing: reported_by.missing("process.hash").map(str::to_owned),
         }
     }
 

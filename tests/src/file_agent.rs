@@ -39,8 +39,8 @@ impl FileAgent {
         agent
     }
 
-    /// Waits until a process that is made now has been told of, from its exec to its exit: all that came before it
-    /// stands in the file then.
+    /// Waits until a process that starts now is in the file, from its exec to its exit. Everything that came before it is
+    /// in the file then.
     pub fn catch_up(&self) {
         let mark = format!("mark of {}", rustix::process::getpid().as_raw_nonzero());
         let before = self.written();

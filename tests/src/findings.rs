@@ -18,7 +18,7 @@ impl Findings {
         Self::default()
     }
 
-    /// `holds` is the fact that `field` stands for; `example` is asked for only where it does not hold.
+    /// `holds` is the fact that `field` stands for; `example` is called only where it does not hold.
     pub fn require<D: Display>(&mut self, field: &str, holds: bool, example: impl FnOnce() -> D) {
         self.compared += 1;
         if !holds {

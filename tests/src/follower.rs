@@ -28,7 +28,7 @@ impl Follower {
         Self { lines: BufReader::with_capacity(1 << 20, file), line: Vec::new(), read: 0, given_back: 0 }
     }
 
-    /// Hands over each line that stands there by now, without its newline.
+    /// Hands over each line that is in the file by now, without its newline.
     pub fn catch_up(&mut self, mut take: impl FnMut(&[u8])) {
         loop {
             let len = self.lines.read_until(b'\n', &mut self.line).unwrap();

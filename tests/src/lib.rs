@@ -1,7 +1,7 @@
 //! Shared by the tests that drive collector from outside: start the agent, make processes and connections whose truth
 //! is known, and compare the stream with it, field by field.
 //!
-//! Nothing here asks the agent's code what is right: the truth is what a test itself did, and what /proc, stat(2) and
+//! Nothing here uses the agent's code to know what is right: the truth is what a test itself did, and what /proc, stat(2) and
 //! wait4(2) say.
 
 #![expect(
@@ -24,7 +24,10 @@ pub mod file_agent;
 pub mod findings;
 pub mod follower;
 pub mod live;
+pub mod run;
+pub mod stderr;
 pub mod stream_rules;
 pub mod truth;
+pub mod unprivileged;
 pub mod wait;
 pub mod workload;

@@ -34,7 +34,7 @@ const ACTIONS: [(&str, &str, &[&str], &[&str]); 10] = [
 ///
 /// # Panics
 ///
-/// When it prints none.
+/// When it prints no schema.
 pub fn validator() -> &'static Validator {
     static VALIDATOR: OnceLock<Validator> = OnceLock::new();
     VALIDATOR.get_or_init(|| {
@@ -146,7 +146,7 @@ fn check_order(findings: &mut Findings, events: &[Arc<Event>]) {
     let mut exits: HashMap<&str, &Event> = HashMap::new();
     for event in events {
         let Some(entity) = event.text_at("process.entity_id") else { continue };
-        // The end of a connect and a late digest may be told of a process that is gone.
+        // The result of a connect and a late digest may come after the exit of their process.
         if !matches!(event.action(), "connect-result" | "checksums") {
             let earlier = exits.get(entity);
             findings.require("(nothing after the exit)", earlier.is_none(), || {
@@ -159,14 +159,14 @@ fn check_order(findings: &mut Findings, events: &[Arc<Event>]) {
     }
 }
 
-/// A process has one start, in whichever record and as whoever's parent or ancestor it is told of.
+/// A process has one start: in its own records and wherever it is a parent or an ancestor.
 fn check_starts(findings: &mut Findings, events: &[Arc<Event>]) {
     let mut starts: HashMap<&str, (Wall, &Event)> = HashMap::new();
     for event in events {
         let Some(process) = event.at("process") else { continue };
         let ancestors = process.get("ancestors").and_then(Value::as_array).into_iter().flatten();
-        for told in [Some(process), process.get("parent")].into_iter().flatten().chain(ancestors) {
-            let text = |field| told.get(field).and_then(Value::as_str);
+        for reported in [Some(process), process.get("parent")].into_iter().flatten().chain(ancestors) {
+            let text = |field| reported.get(field).and_then(Value::as_str);
             let (Some(entity), Some(start)) = (text("entity_id"), text("start").and_then(Wall::parse)) else {
                 continue;
             };

@@ -1,4 +1,4 @@
-//! The agent's binary: built with the kernel object inside, and run as root.
+//! The agent's binary: builds it with the kernel object inside, and runs it as root.
 
 use std::env;
 use std::ffi::OsString;
@@ -52,7 +52,7 @@ pub(crate) fn build(profile: Profile, needs: Needs) -> Result<PathBuf> {
     Ok(profile.binary())
 }
 
-/// Builds the agent and prints where it is, for scripts.
+/// Builds the agent and prints its path, for scripts.
 pub(crate) fn build_and_print(profile: Profile) -> Result<()> {
     let binary = build(profile, Needs::Build)?;
     step::say("agent: built");
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<()> {
     Err(error).with_context(|| format!("cannot start {}", step::shown(&agent)))
 }
 
-/// The names of the variables that the agent reads, which sudo would drop.
+/// The names of the variables that the agent reads and sudo would drop.
 fn settings() -> Vec<String> {
     let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     names.filter(|name| name.starts_with("COLLECTOR_") || name == "RUST_LOG").collect()

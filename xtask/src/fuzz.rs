@@ -1,38 +1,47 @@
-//! The fuzzers: builds all of them with cargo-fuzz and runs each for a while, from seeds of this tree and this machine.
+//! The fuzzers: builds all of them with cargo-fuzz and runs each for some seconds, from seeds of this tree
+//! and this machine.
 //!
-//! No sanitizer: what is fuzzed has no `unsafe` in it, so a fault is a panic, an assertion, an overflow or a hang. So stable
-//! Rust is enough.
+//! They need no sanitizer, and so no nightly: the fuzzed code has no `unsafe`, so a fault is a panic, an
+//! assertion, an overflow or a hang.
 
-mod btf_seed;
 mod seeds;
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use crate::linker::path_with;
 use crate::step;
+use crate::tool::Tool;
 use crate::workspace;
 
 const VERSION: &str = "0.13.2";
 
-/// An input that takes longer is a fault: a record is handled in microseconds.
+/// An input that takes longer is a fault: a record takes microseconds.
 const INPUT_LIMIT_SECS: u32 = 5;
 
-/// Longer inputs find nothing that shorter ones do not, and take their time.
+/// Longer inputs are slower and find nothing new.
 const INPUT_LEN: u32 = 8192;
 
-/// Runs this fuzzer, or each, for so many seconds. What one finds is kept below `target/fuzz-found`.
+/// Runs one fuzzer, or all, for this number of seconds each. Inputs that break one are kept below
+/// `target/fuzz-found`.
 pub(crate) fn run(only: Option<&str>, seconds: u64) -> Result<()> {
     let all = targets()?;
     let chosen: Vec<&String> = all.iter().filter(|name| only.is_none_or(|only| only == *name)).collect();
     if chosen.is_empty() {
-        bail!("no fuzzer has that name; there are {}", all.join(", "));
+        bail!("no fuzzer has that name; the fuzzers are {}", all.join(", "));
     }
-    let bin = cargo_fuzz()?;
+    let tool = Tool {
+        name: "cargo-fuzz",
+        version: VERSION,
+        folder: "fuzz-tools",
+        args: &[],
+        variables: &[],
+        force: false,
+    };
+    let bin = tool.install()?;
     seeds::write()?;
     step::say("fuzz: building");
     let mut cargo = workspace::cargo();
@@ -55,7 +64,7 @@ pub(crate) fn run(only: Option<&str>, seconds: u64) -> Result<()> {
     Ok(())
 }
 
-/// The fuzzers' names: those of their files.
+/// The names of the fuzzers, which are those of their files.
 fn targets() -> Result<Vec<String>> {
     let dir = workspace::root().join("fuzz/targets");
     let files = fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))?;
@@ -64,26 +73,6 @@ fn targets() -> Result<Vec<String>> {
         .collect();
     names.sort();
     Ok(names)
-}
-
-/// The folder of cargo-fuzz, which is built if it is not there.
-fn cargo_fuzz() -> Result<PathBuf> {
-    let tools = workspace::target("fuzz-tools");
-    let bin = tools.join("bin");
-    let noted = fs::read_to_string(tools.join(".crates2.json")).unwrap_or_default();
-    if noted.contains(&format!("\"cargo-fuzz {VERSION} ")) && bin.join("cargo-fuzz").is_file() {
-        return Ok(bin);
-    }
-    step::say(format_args!("cargo-fuzz: building {VERSION}"));
-    let build_dir = tools.join("build");
-    let mut cargo = workspace::cargo();
-    cargo
-        .args(["install", "cargo-fuzz", "--version", VERSION, "--locked", "--force", "--root"])
-        .arg(&tools)
-        .env("CARGO_TARGET_DIR", &build_dir);
-    step::ask(&mut cargo).with_context(|| format!("cannot build cargo-fuzz {VERSION}"))?;
-    fs::remove_dir_all(&build_dir).with_context(|| format!("cannot remove {}", build_dir.display()))?;
-    Ok(bin)
 }
 
 fn one(name: &str, seconds: u64) -> Result<()> {
@@ -102,8 +91,9 @@ fn one(name: &str, seconds: u64) -> Result<()> {
         .arg(format!("-max_len={INPUT_LEN}"))
         .arg("-print_final_stats=1");
     let said = step::ask_for_stderr(&mut fuzzer)?;
-    let inputs = executed(&said).with_context(|| format!("{name} does not say how many inputs it tried"))?;
-    step::say(format_args!("fuzz: {name}: {inputs} inputs in {seconds} s, and none breaks it"));
+    let inputs =
+        executed(&said).with_context(|| format!("{name} did not report how many inputs it tried"))?;
+    step::say(format_args!("fuzz: {name}: {inputs} inputs in {seconds} s, no fault"));
     Ok(())
 }
 
@@ -123,13 +113,13 @@ mod tests {
     use super::executed;
 
     #[test]
-    fn a_run_says_how_many_inputs_it_tried() {
+    fn the_number_of_tried_inputs_is_read() {
         let said = "Done 9 runs in 1 second(s)\nstat::number_of_executed_units: 90210\n";
         assert_eq!(executed(said), Some(90_210));
     }
 
     #[test]
-    fn a_run_without_inputs_is_no_run() {
+    fn a_run_without_inputs_is_an_error() {
         assert_eq!(executed("stat::number_of_executed_units: 0\n"), None);
         assert_eq!(executed(""), None);
     }

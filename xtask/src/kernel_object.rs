@@ -13,8 +13,8 @@ use crate::workspace;
 
 const TARGET: &str = "bpfel-unknown-none";
 
-/// Compiles the kernel object for the kernel of a machine, as Rust names it, and puts it where the agent's build script
-/// looks for it.
+/// Compiles the kernel object for an architecture, named as Rust names it, and copies it to where the
+/// agent's build script looks for it.
 pub(crate) fn build(tools: &KernelTools, arch: &str) -> Result<()> {
     let build_dir = workspace::target("bpf-build").join(arch);
     let mut cargo = command(tools, arch, &build_dir)?;
@@ -28,12 +28,12 @@ pub(crate) fn build(tools: &KernelTools, arch: &str) -> Result<()> {
     Ok(())
 }
 
-/// Where the agent's build script finds it.
+/// The path that the agent's build script reads.
 fn placed(arch: &str) -> PathBuf {
     workspace::target("bpf").join(arch).join("collector-ebpf.o")
 }
 
-/// A build folder of its own: another compiler in the agent's would compile everything anew at each turn.
+/// It has its own build folder: two compilers in one folder would compile everything again at each change.
 fn command(tools: &KernelTools, arch: &str, build_dir: &Path) -> Result<Command> {
     let mut cargo = tools.toolchain.cargo();
     cargo
@@ -47,14 +47,14 @@ fn command(tools: &KernelTools, arch: &str, build_dir: &Path) -> Result<Command>
     Ok(cargo)
 }
 
-/// Debug information is what bpf-linker makes BTF from; the architecture decides how the arguments of a
-/// hook lie in registers. The linker itself is named by the target.
+/// bpf-linker makes BTF from debug information; the architecture decides which registers have a hook's
+/// arguments. The target names the linker.
 fn flags(arch: &str) -> String {
     let arch_cfg = format!("--cfg=bpf_target_arch=\"{arch}\"");
     ["-Cdebuginfo=2", "-Clink-arg=--btf", &arch_cfg].join("\x1f")
 }
 
-/// An unchanged file keeps its time, so that the agent is not built again for nothing.
+/// An unchanged file keeps its time, so that cargo does not build the agent again.
 fn copy_if_changed(from: &Path, to: &Path) -> Result<bool> {
     let built = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
     if fs::read(to).is_ok_and(|placed| placed == built) {
@@ -72,14 +72,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_are_parted_by_the_unit_separator() {
+    fn flags_are_separated_by_the_unit_separator() {
         let flags = flags("aarch64");
-        let parted: Vec<&str> = flags.split('\x1f').collect();
-        assert_eq!(parted, ["-Cdebuginfo=2", "-Clink-arg=--btf", "--cfg=bpf_target_arch=\"aarch64\""]);
+        let separated: Vec<&str> = flags.split('\x1f').collect();
+        assert_eq!(separated, ["-Cdebuginfo=2", "-Clink-arg=--btf", "--cfg=bpf_target_arch=\"aarch64\""]);
     }
 
     #[test]
-    fn an_unchanged_object_is_left_as_it_is() {
+    fn an_unchanged_object_is_not_written_again() {
         let dir = std::env::temp_dir().join(format!("xtask-copy-{}", std::process::id()));
         let (from, to) = (dir.join("from"), dir.join("below/to"));
         fs::create_dir_all(&dir).unwrap();

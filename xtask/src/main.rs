@@ -1,15 +1,19 @@
 //! `cargo xtask`: sets up a machine, builds, runs and tests collector.
 //!
-//! Everything that a person or a CI machine types goes through here, so that a fresh machine needs
-//! nothing but cargo and a C linker. Stdout belongs to the agent and to the tests; what xtask has
-//! to say goes to stderr.
+//! People and CI type nothing else, so a fresh machine needs only cargo and a C linker. Stdout belongs to
+//! the agent and to the tests; xtask writes its own lines to stderr.
+
+#![forbid(unsafe_code)]
 
 mod agent;
+mod api;
 mod bench;
 mod ci;
 mod fuzz;
 mod kernel_object;
+mod licences;
 mod linker;
+mod outside;
 mod packages;
 mod privilege;
 mod rustup;
@@ -17,6 +21,7 @@ mod setup;
 mod step;
 mod test;
 mod tidy;
+mod tool;
 mod toolchain;
 mod vm;
 mod workspace;
@@ -42,16 +47,16 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Install what is missing for building and testing, and nothing else.
+    /// Install what is missing for building and testing.
     ///
-    /// The kernel object needs `core` for the BPF target and bpf-linker. What is already there is
-    /// used; else packages come by apt, or a nightly's sources by rustup. Doing it twice does nothing.
+    /// The kernel object needs bpf-linker and `core` for the BPF target. They are installed by apt where
+    /// Debian has them, otherwise by rustup. A second run does nothing.
     Setup {
         /// Install what `cargo xtask vm` needs as well.
         #[arg(long)]
         vm: bool,
     },
-    /// Set up, then build the kernel object and the agent; the agent's path is printed on stdout.
+    /// Set up, then build the kernel object and the agent; print the agent's path on stdout.
     Build {
         /// Build the agent without optimization. The kernel object is always optimized.
         #[arg(long)]
@@ -62,39 +67,49 @@ enum Command {
     /// The agent replaces this process, so signals and pipes reach it directly:
     /// `cargo xtask run -- --event exec | jq .`
     Run {
-        /// Handed to `collector run`.
+        /// Arguments of `collector run`.
         #[arg(last = true, value_name = "ARGS")]
         args: Vec<OsString>,
     },
     /// Set up, build, then run every test.
     ///
-    /// Live tests need root and a kernel with BTF; they say how many could not run, and why. With CI=true
-    /// a live test that cannot run is a failure.
+    /// Live tests need root and a kernel with BTF; those that cannot run are shown as ignored, with the
+    /// reason. With CI=true they fail instead.
     Test {
-        /// Handed to `cargo test`: `-- exec` takes tests by name, `-- -- --nocapture` shows their output.
+        /// Arguments of `cargo test`: `-- exec` selects tests by name, `-- -- --nocapture` shows their
+        /// output.
         #[arg(last = true, value_name = "ARGS")]
         args: Vec<OsString>,
     },
     /// Set up, build, then run the live tests on other kernels, in emulated machines.
     ///
-    /// Kernels come from Debian's mirror, the newest of each series, into target/vm; none is installed. What a guest
-    /// said is kept in target/vm/ARCH/runs.
+    /// The newest kernel of each series comes from Debian's mirror into target/vm; none is installed. The
+    /// output of each guest is kept in target/vm/ARCH/runs.
     Vm(vm::Options),
-    /// Check what can be checked without running the agent: format, lints, docs, tidiness, licences.
+    /// Check everything that needs neither root nor a kernel: format, rules of the tree, licences, lints,
+    /// docs, public API.
     Ci,
     /// Check the rules of this tree: no circles among the files of a crate, the order of the rooms, file headers.
     Tidy,
-    /// Build every fuzzer, and run one or each of them from recorded seeds.
+    /// Compare the public API of each library crate with its list in docs/api.
+    Api {
+        /// Write the lists again.
+        #[arg(long)]
+        accept: bool,
+    },
+    /// Build and run programs outside the workspace that use its crates, and count what they depend on.
+    Outside,
+    /// Build every fuzzer, then run one or all of them from recorded seeds.
     ///
-    /// Stable Rust is enough. An input that breaks something is kept below target/fuzz-found.
+    /// Stable Rust is enough. An input that breaks a fuzzer is kept below target/fuzz-found.
     Fuzz {
-        /// How long each runs.
+        /// How many seconds each fuzzer runs.
         #[arg(long, default_value_t = 60)]
         seconds: u64,
-        /// A file's name in fuzz/targets.
+        /// The name of a file in fuzz/targets, without its ending.
         target: Option<String>,
     },
-    /// Set up, build, then measure the figures of docs/performance.md on this machine.
+    /// Set up, build, then measure figures of docs/performance.md on this machine.
     #[command(subcommand)]
     Bench(Bench),
 }
@@ -108,7 +123,9 @@ fn main() -> ExitCode {
         Command::Test { args } => test::all(&args),
         Command::Vm(options) => vm::run(&options),
         Command::Ci => ci::checks(),
-        Command::Tidy => tidy::check_sources(),
+        Command::Api { accept } => api::check(accept),
+        Command::Outside => outside::check(),
+        Command::Tidy => tidy::check(),
         Command::Fuzz { seconds, target } => fuzz::run(target.as_deref(), seconds),
         Command::Bench(bench) => bench::measure(&bench),
     };

@@ -1,4 +1,4 @@
-//! Packages of Debian and its descendants: which are missing, and their installation by apt.
+//! Packages of Debian and its descendants: finds those that are missing and installs them by apt.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -10,21 +10,21 @@ use crate::privilege::Privilege;
 use crate::step;
 use crate::workspace;
 
-/// One package, and how to see without apt that it, or its like from another distribution, is there.
+/// A package, and a proof without apt that it, or that of another distribution, is installed.
 pub(crate) struct Package {
     pub(crate) name: String,
     proof: Proof,
     why: &'static str,
 }
 
-/// What shows that a package is there.
+/// The file or program that proves that a package is installed.
 enum Proof {
     Program(&'static str),
     File(PathBuf),
 }
 
-/// The compiler of the kernel object. Debian's web browsers need a new Rust, so its old releases get one,
-/// under these names, by their security updates.
+/// The compiler of the kernel object. Debian's web browsers need a new Rust, so security updates bring one
+/// to old releases, under these names.
 pub(crate) fn compiler() -> Vec<Package> {
     let core = "/usr/lib/rustlib/bpfel-unknown-none";
     vec![
@@ -34,24 +34,24 @@ pub(crate) fn compiler() -> Vec<Package> {
     ]
 }
 
-/// LLVM as a library, in the version of the compiler. What linking against it needs beyond that and a C
-/// linker comes as its dependencies; a C++ compiler is not needed (tried without one on Debian 12).
+/// LLVM as a library, in the version of the compiler. Its dependencies and a C linker are enough to link
+/// against it; a C++ compiler is not needed (tried without one on Debian 12).
 pub(crate) fn llvm(major: u32) -> Package {
     let library = format!("/usr/lib/llvm-{major}/lib/libLLVM.so");
     Package::file(&format!("llvm-{major}-dev"), &library, "is the LLVM that bpf-linker is built against")
 }
 
-/// What tests call.
+/// Programs that tests call.
 pub(crate) fn tests() -> Vec<Package> {
     vec![
         Package::program("iproute2", "ip", "makes the network namespaces of the live tests"),
-        Package::program("procps", "ps", "says what an inspection must say too"),
+        Package::program("procps", "ps", "is what inspections are compared with"),
     ]
 }
 
-/// The tools that `cargo xtask bench storm` measures the agent against.
+/// The tools that `cargo xtask bench storm` compares the agent with.
 pub(crate) fn peers() -> Vec<Package> {
-    let why = "is what the agent is measured against";
+    let why = "is compared with the agent";
     vec![
         Package::program("libbpf-tools", "execsnoop", why),
         Package::program("forkstat", "forkstat", why),
@@ -60,12 +60,12 @@ pub(crate) fn peers() -> Vec<Package> {
     ]
 }
 
-/// What `cargo xtask bench instructions` counts with.
+/// The program that `cargo xtask bench instructions` counts with.
 pub(crate) fn valgrind() -> Package {
     Package::program("valgrind", "valgrind", "counts the instructions of the hot paths")
 }
 
-/// What `cargo xtask vm` makes guests with, beside their emulator.
+/// What `cargo xtask vm` needs beside the emulator.
 pub(crate) fn vm() -> Vec<Package> {
     vec![
         Package::program("busybox-static", "busybox", "has the small programs of guests"),
@@ -73,13 +73,17 @@ pub(crate) fn vm() -> Vec<Package> {
     ]
 }
 
-/// The C compiler for another machine, and its C library. The machine as GCC names it, and as Debian does.
+/// The C compiler and C library for another architecture, named as GCC and as Debian name it.
 pub(crate) fn cross(gnu: &str, debian: &str) -> Vec<Package> {
     let compiler = format!("/usr/bin/{gnu}-gcc");
     let library = format!("/usr/{gnu}/lib/crti.o");
     vec![
-        Package::file(&format!("gcc-{gnu}"), &compiler, "links what runs on that machine"),
-        Package::file(&format!("libc6-dev-{debian}-cross"), &library, "is what it is linked against"),
+        Package::file(&format!("gcc-{gnu}"), &compiler, "links programs for that architecture"),
+        Package::file(
+            &format!("libc6-dev-{debian}-cross"),
+            &library,
+            "is the C library that they are linked against",
+        ),
     ]
 }
 
@@ -105,15 +109,15 @@ pub(crate) fn version(package: &str) -> Result<String> {
     step::ask(Command::new("dpkg-query").args(["--show", "--showformat=${Version}", package]))
 }
 
-/// That apt knows where to get the package, as an error where it does not.
+/// Fails where apt does not know the package.
 pub(crate) fn offered(package: &str) -> Result<()> {
     if !is_offered(package) {
-        bail!("no package {package} is offered here; install what provides it by hand");
+        bail!("apt has no package {package}; install its programs by hand");
     }
     Ok(())
 }
 
-/// Whether apt knows where to get the package, after one update of its lists if it does not.
+/// Whether apt knows the package. Updates apt's lists once if it does not.
 pub(crate) fn is_offered(package: &str) -> bool {
     if workspace::on_path("apt-get").is_none() {
         return false;
@@ -121,7 +125,7 @@ pub(crate) fn is_offered(package: &str) -> bool {
     has_candidate(package) || (update().is_ok() && has_candidate(package))
 }
 
-/// Installs those of `packages` that are not there. Says nothing when all are.
+/// Installs those of `packages` that are missing.
 pub(crate) fn install(packages: Vec<Package>) -> Result<()> {
     let missing: Vec<Package> = packages.into_iter().filter(|package| !package.is_there()).collect();
     if missing.is_empty() {
@@ -133,13 +137,13 @@ pub(crate) fn install(packages: Vec<Package>) -> Result<()> {
     let names: Vec<&str> = missing.iter().map(|package| package.name.as_str()).collect();
     let names_shown = names.join(" ");
     if workspace::on_path("apt-get").is_none() {
-        bail!("there is no apt here to install {names_shown}; install what provides them by hand");
+        bail!("cannot install {names_shown} without apt; install their programs by hand");
     }
     step::say(format_args!("packages: installing {names_shown}"));
     apt_install(&names).with_context(|| format!("cannot install {names_shown}"))?;
     match missing.iter().find(|package| !package.is_there()) {
         None => Ok(()),
-        Some(Package { name, proof, .. }) => bail!("{name} is installed, but {} is not there", proof.shown()),
+        Some(Package { name, proof, .. }) => bail!("{name} is installed, but {} is missing", proof.shown()),
     }
 }
 
@@ -152,17 +156,17 @@ impl Proof {
     }
 }
 
-/// Lists of packages go stale: the mirror drops a version when a newer one comes. So a first failure is
-/// answered by one update.
+/// Package lists go stale: the mirror drops a version when a newer one comes. So it updates them after a
+/// first failure and tries again.
 fn apt_install(names: &[&str]) -> Result<()> {
-    // `--no-remove`: rustc-web would push out Debian's own rustc or rustup, and that is for their owner to
+    // `--no-remove`: rustc-web would replace Debian's own rustc or rustup, which only their owner may
     // decide.
     let mut args = vec!["install", "--yes", "--no-install-recommends", "--no-remove"];
     args.extend_from_slice(names);
-    // Without root there is nothing to try again: this error says what to type.
+    // Without root this error says what to type, and a second try is useless.
     let mut install = apt_get(&args)?;
     if let Err(first) = step::ask(&mut install) {
-        step::say("packages: apt-get install did not succeed, again after an update");
+        step::say("packages: apt-get install failed; trying again after an update");
         update().context(first)?;
         step::ask(&mut install)?;
     }
@@ -175,7 +179,7 @@ fn update() -> Result<()> {
     step::ask(&mut update).map(drop)
 }
 
-/// apt-get as root, asking nobody anything, and waiting where another apt is at work.
+/// apt-get as root, without questions; waits while another apt runs.
 fn apt_get(args: &[&str]) -> Result<Command> {
     let mut words = vec!["DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=120"];
     words.extend_from_slice(args);
@@ -188,8 +192,8 @@ fn has_candidate(package: &str) -> bool {
     step::ask(&mut policy).is_ok_and(|said| names_candidate(&said))
 }
 
-/// Reads the output of `apt-cache policy`: empty for an unknown package, and a candidate of `(none)` for
-/// one that is only named by others.
+/// Reads the output of `apt-cache policy`: it is empty for an unknown package, and has the candidate
+/// `(none)` for one that only other packages name.
 fn names_candidate(policy: &str) -> bool {
     let candidate = policy.lines().find_map(|line| line.trim().strip_prefix("Candidate: "));
     candidate.is_some_and(|version| version != "(none)")
@@ -200,18 +204,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_package_with_a_version_is_offered() {
+    fn a_package_with_a_candidate_can_be_installed() {
         assert!(names_candidate("rustc-web:\n  Installed: (none)\n  Candidate: 1.96.0+dfsg1-1~deb12u2\n"));
     }
 
     #[test]
-    fn an_unknown_package_is_not_offered() {
+    fn an_unknown_package_cannot_be_installed() {
         assert!(!names_candidate(""));
         assert!(!names_candidate("llvm-99-dev:\n  Installed: (none)\n  Candidate: (none)\n"));
     }
 
     #[test]
-    fn a_package_is_there_when_its_proof_is() {
+    fn a_package_is_installed_when_its_proof_exists() {
         assert!(Package::program("dash", "sh", "").is_there());
         assert!(Package::file("base-files", "/etc", "").is_there());
         assert!(!Package::program("none", "no-such-program", "").is_there());

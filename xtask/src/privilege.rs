@@ -1,4 +1,4 @@
-//! Root, where it is needed: for apt, for the agent, for the live tests. Nothing else runs as root.
+//! Root, for apt, the agent and the live tests. Nothing else runs as root.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,14 +11,14 @@ use anyhow::{Result, bail};
 use crate::step;
 use crate::workspace;
 
-/// How this process can get something done as root.
+/// How this process can run a command as root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Privilege {
-    /// It is root.
+    /// The process is root.
     Root,
-    /// sudo is there, and either asks for nothing or can ask at a terminal.
+    /// sudo is installed, and either needs no password or can ask for it at a terminal.
     Sudo,
-    /// A person must do it.
+    /// A person must run it.
     None,
 }
 
@@ -33,8 +33,8 @@ impl Privilege {
         if sudo && answers() { Self::Sudo } else { Self::None }
     }
 
-    /// `program`, to be run as root with the variables named in `kept`. An error says what a person must
-    /// type instead.
+    /// Makes a command that runs `program` as root with the variables named in `kept`. The error says what
+    /// a person must type instead.
     pub(crate) fn command<S: AsRef<OsStr>>(
         self,
         program: &OsStr,
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_root_or_sudo_a_person_is_told_what_to_type() {
+    fn without_root_or_sudo_the_error_says_what_to_type() {
         let error = Privilege::None.command(OsStr::new("apt-get"), &["install", "x"], &[]).unwrap_err();
         assert!(error.to_string().ends_with("type:\n  apt-get install x"), "{error}");
     }

@@ -1,4 +1,4 @@
-//! The nightlies of rustup: those that are there, and the sources of `core` for one of them.
+//! The nightlies of rustup, and the sources of `core` for one of them.
 
 use std::path::Path;
 use std::process::Command;
@@ -17,20 +17,20 @@ pub(crate) struct Nightly {
     pub(crate) has_core_sources: bool,
 }
 
-/// The sources are 4 MB: if they are not here by then, the network does not let them through.
+/// The sources are 4 MB: after this time the network does not let them through.
 const COMPONENT_LIMIT: Duration = Duration::from_mins(1);
 
 /// A whole toolchain is 150 MB.
 const TOOLCHAIN_LIMIT: Duration = Duration::from_mins(5);
 
-/// Every nightly that starts; none without rustup.
+/// Every nightly that starts; empty without rustup.
 pub(crate) fn nightlies() -> Vec<Nightly> {
     let listed = step::ask(Command::new("rustup").args(["toolchain", "list"])).unwrap_or_default();
     names(&listed).filter_map(nightly).collect()
 }
 
-/// Adds the sources to the newest nightly, without updating it, since its owner may have pinned it; installs
-/// a nightly only where there is none.
+/// Adds the sources to the newest nightly, or installs a nightly where there is none. It updates no
+/// nightly, since the owner may have pinned it.
 pub(crate) fn install_core_sources() -> Result<()> {
     let usable = nightlies().into_iter().filter(|nightly| nightly.rustc.compiles_this_workspace());
     let newest = usable.max_by_key(|nightly| nightly.rustc.major_minor());
@@ -69,13 +69,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_nightlies_are_asked_for_sources() {
+    fn only_nightlies_are_listed() {
         let listed = "stable-x86_64-unknown-linux-gnu (active, default)\nnightly-2026-05-19-x86_64-unknown-linux-gnu\n";
         assert_eq!(names(listed).collect::<Vec<_>>(), ["nightly-2026-05-19-x86_64-unknown-linux-gnu"]);
     }
 
     #[test]
-    fn without_toolchains_there_are_no_nightlies() {
+    fn without_toolchains_the_list_is_empty() {
         assert_eq!(names("no installed toolchains\n").count(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! Makes this machine able to build and test. What is there is taken; only what is missing is installed.
+//! Prepares this machine for building and testing. It installs only what is missing.
 
 use std::path::PathBuf;
 
@@ -11,21 +11,21 @@ use crate::step;
 use crate::toolchain::Toolchain;
 use crate::workspace;
 
-/// What the machine is made ready for.
+/// What the machine is prepared for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Needs {
     Build,
     Tests,
 }
 
-/// All that compiles the kernel object.
+/// The tools that compile the kernel object.
 pub(crate) struct KernelTools {
     pub(crate) toolchain: Toolchain,
     /// The folder of bpf-linker.
     pub(crate) linker_bin: PathBuf,
 }
 
-/// Installs what `needs` asks for and is missing.
+/// Installs what `needs` asks for, where it is missing.
 pub(crate) fn machine(needs: Needs) -> Result<KernelTools> {
     let toolchain = toolchain()?;
     step::say(format_args!("kernel toolchain: {toolchain}"));
@@ -41,7 +41,7 @@ fn toolchain() -> Result<Toolchain> {
     if let Some(toolchain) = Toolchain::find() {
         return Ok(toolchain);
     }
-    step::say("kernel toolchain: no compiler with `core` for the BPF target is here yet");
+    step::say("kernel toolchain: no compiler with `core` for the BPF target is installed");
     let apt = match from_apt() {
         Ok(toolchain) => return Ok(toolchain),
         Err(apt) => apt,
@@ -58,7 +58,7 @@ fn toolchain() -> Result<Toolchain> {
 fn from_apt() -> Result<Toolchain> {
     let packages = packages::compiler();
     if let Some(package) = packages.iter().find(|package| !packages::is_offered(&package.name)) {
-        bail!("no package {} is offered here; Debian 12 has it in its security suite", package.name);
+        bail!("apt has no package {}; Debian 12 has it in its security suite", package.name);
     }
     packages::install(packages)?;
     match Toolchain::find() {
@@ -76,7 +76,7 @@ fn from_rustup() -> Result<Toolchain> {
     match Toolchain::find_nightly() {
         Some(toolchain) => Ok(toolchain),
         None => {
-            bail!("rustup has done as asked, but no nightly here has the sources of `core` and is new enough")
+            bail!("rustup succeeded, but no installed nightly is new enough and has the sources of `core`")
         }
     }
 }

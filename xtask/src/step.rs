@@ -1,7 +1,7 @@
-//! The lines that say what is being done, and the commands behind them.
+//! Progress lines, and the commands behind them.
 //!
-//! A line is `[seconds since the start] what: detail`. Commands that take long show their own output;
-//! the others are silent unless they fail, and then the error holds what they said.
+//! A line is `[seconds since the start] what: detail`. Long commands show their own output; the others are
+//! silent unless they fail, and then the error has their output.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -14,10 +14,10 @@ use anyhow::{Context, Result, bail};
 
 static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// How many of a silent command's last lines an error holds: a whole compiler error, not a whole log.
+/// How many last lines of a silent command an error has: a whole compiler error, not a whole log.
 const TAIL_LINES: usize = 120;
 
-/// Makes this moment the zero of all printed times.
+/// Starts the clock of all printed times.
 pub(crate) fn start_clock() {
     LazyLock::force(&STARTED);
 }
@@ -42,7 +42,8 @@ pub(crate) fn pass_through(command: &mut Command) -> Result<()> {
     check(command, status, "")
 }
 
-/// Runs `command` in silence and returns its stdout; on failure the error holds its last lines.
+/// Runs `command` without showing its output and returns its stdout; on failure the error has its last
+/// lines.
 pub(crate) fn ask(command: &mut Command) -> Result<String> {
     let Output { status, stdout, stderr } =
         command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", shown(command)))?;
@@ -52,7 +53,7 @@ pub(crate) fn ask(command: &mut Command) -> Result<String> {
     Ok(stdout)
 }
 
-/// Runs `command` in silence and returns its stderr, where some programs say all that they have to say.
+/// Runs `command` without showing its output and returns its stderr.
 pub(crate) fn ask_for_stderr(command: &mut Command) -> Result<String> {
     let Output { status, stderr, .. } =
         command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", shown(command)))?;
@@ -61,12 +62,12 @@ pub(crate) fn ask_for_stderr(command: &mut Command) -> Result<String> {
     Ok(stderr)
 }
 
-/// Whether `command` can be started, and succeeds, in silence.
+/// Whether `command` can be started and succeeds. Shows no output.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     ask(command).is_ok()
 }
 
-/// Runs `command` with its output on stderr, and kills it at the end of `limit`.
+/// Runs `command` with its output on stderr, and kills it after `limit`.
 pub(crate) fn show_within(limit: Duration, command: &mut Command) -> Result<()> {
     let end = Instant::now() + limit;
     let mut child = command
@@ -84,7 +85,7 @@ pub(crate) fn show_within(limit: Duration, command: &mut Command) -> Result<()> 
     }
     child.kill().with_context(|| format!("cannot kill {}", shown(command)))?;
     child.wait().with_context(|| format!("cannot wait for {}", shown(command)))?;
-    bail!("no end after {} s: {}", limit.as_secs(), shown(command))
+    bail!("not finished after {} s: {}", limit.as_secs(), shown(command))
 }
 
 /// The command as a person would type it, without its environment.
@@ -113,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_command_is_named_with_what_it_said() {
+    fn the_error_of_a_failed_command_has_its_words_and_its_output() {
         let error = ask(Command::new("sh").args(["-c", "echo out; echo err >&2; exit 3"])).unwrap_err();
         let text = format!("{error:#}");
         assert!(text.starts_with("exit status: 3 from `sh -c"), "{text}");
@@ -121,9 +122,9 @@ mod tests {
     }
 
     #[test]
-    fn a_command_without_end_is_killed_at_its_limit() {
+    fn a_command_that_runs_too_long_is_killed() {
         let error = show_within(Duration::from_millis(50), Command::new("sleep").arg("60")).unwrap_err();
-        assert_eq!(error.to_string(), "no end after 0 s: sleep 60");
+        assert_eq!(error.to_string(), "not finished after 0 s: sleep 60");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Every test of the workspace, with the agent's release binary for those that drive it from outside.
+//! Every test of the workspace. Tests that drive the agent from outside use its release binary.
 
 use std::env;
 use std::ffi::OsString;
@@ -14,15 +14,15 @@ use crate::workspace;
 /// The package whose tests load programs into the kernel.
 const LIVE: &str = "collector-tests";
 
-/// Starts a test binary as root with the variables that tests read: `CI`, `COLLECTOR_BIN`.
+/// Starts a test binary as root and keeps the variables that tests read: `CI`, `COLLECTOR_BIN`.
 const SUDO: &str = "sudo -E";
 
-/// What property tests draw their cases from. Under `CI=true` it is the same each time, so that a change is judged by what it
-/// changes; elsewhere new cases are drawn each time.
+/// The seed of property tests. With `CI=true` it is fixed, so that a run depends only on the change;
+/// elsewhere each run has new cases.
 const SEED: &str = "PROPTEST_RNG_SEED";
 
-/// Builds all, then runs all tests; `args` go to `cargo test`. Nothing is printed after the tests' own
-/// closing lines.
+/// Builds everything, then runs all tests; `args` go to `cargo test`. Prints nothing after the last lines
+/// of the tests.
 pub(crate) fn all(args: &[OsString]) -> Result<()> {
     let binary = agent::build(Profile::Release, Needs::Tests)?;
     let cargo_test = || {
@@ -40,10 +40,10 @@ pub(crate) fn all(args: &[OsString]) -> Result<()> {
             step::pass_through(cargo_test().args(everything).args(args))
         }
         Privilege::None => {
-            step::say("tests: all, without root, so the live tests will say that they could not run");
+            step::say("tests: all, without root, so live tests are skipped");
             step::pass_through(cargo_test().args(everything).args(args))
         }
-        // Tests chosen by hand may be in one package alone, and cargo refuses a choice that a package lacks.
+        // Selected tests may be in one package only, and cargo refuses a selection that a package lacks.
         Privilege::Sudo if !args.is_empty() => {
             step::say("tests: the chosen ones, as root by sudo");
             step::pass_through(cargo_test().args(everything).args(args).env(runner_variable(), SUDO))

@@ -1,7 +1,7 @@
-//! The compiler of the kernel object: which one is there, and how it is called.
+//! The compiler of the kernel object: finds it and calls it.
 //!
 //! The kernel object needs `core` for `bpfel-unknown-none`, which no stable toolchain of rustup has.
-//! Two do: Debian's `libstd-rust-web-dev-bpf` holds it compiled, and a nightly with `rust-src` compiles it.
+//! Debian's `libstd-rust-web-dev-bpf` has it compiled; a nightly with `rust-src` can compile it.
 
 use std::fmt;
 use std::path::Path;
@@ -10,16 +10,16 @@ use std::process::Command;
 use crate::rustup::{self, Nightly};
 use crate::step;
 
-// What must be there for the distribution's compiler to be of use.
+// The files that make the distribution's compiler usable.
 const SYSTEM_RUSTC: &str = "/usr/bin/rustc";
 const SYSTEM_CARGO: &str = "/usr/bin/cargo";
 const SYSTEM_CORE: &str = "/usr/lib/rustlib/bpfel-unknown-none/lib";
 
-/// The crates of the kernel object that use unstable features, namely `asm_experimental_arch`. They alone are
-/// named, so that build scripts which look for a nightly go on seeing a stable compiler.
+/// The crates of the kernel object that use unstable features (`asm_experimental_arch`). Only these are
+/// named, so build scripts that look for a nightly still see a stable compiler.
 pub(crate) const UNSTABLE_CRATES: &str = "aya_ebpf,collector_ebpf";
 
-/// A compiler that has, or can make, `core` for the kernel's virtual machine.
+/// A compiler that has or can compile `core` for the kernel's virtual machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Toolchain {
     /// The distribution's, in /usr/bin, with a compiled `core`.
@@ -28,22 +28,22 @@ pub(crate) enum Toolchain {
     Nightly { name: String, rustc: Rustc },
 }
 
-/// What `rustc -vV` says of itself.
+/// The output of `rustc -vV`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rustc {
     /// `1.96.0`, `1.97.0-nightly`.
     release: String,
-    /// The major version of the LLVM inside. bpf-linker reads its bitcode, so it must be the same.
+    /// The major version of its LLVM. bpf-linker reads its bitcode and needs the same version.
     pub(crate) llvm: u32,
 }
 
 impl Toolchain {
-    /// What is there already: the distribution's compiler, else a nightly.
+    /// Finds an installed compiler: the distribution's, otherwise a nightly.
     pub(crate) fn find() -> Option<Self> {
         choose(system(), rustup::nightlies)
     }
 
-    /// A nightly alone, for when rustup has just been asked for sources.
+    /// Finds a nightly, after rustup has installed its sources.
     pub(crate) fn find_nightly() -> Option<Self> {
         choose(None, rustup::nightlies)
     }
@@ -54,8 +54,8 @@ impl Toolchain {
         }
     }
 
-    /// `cargo` of this toolchain and nothing of the one that runs xtask, with an environment in which the
-    /// crates of the kernel object compile.
+    /// `cargo` of this toolchain, without the variables of the toolchain that runs xtask, in an
+    /// environment in which the kernel object compiles.
     pub(crate) fn cargo(&self) -> Command {
         let mut cargo = match self {
             Self::System(_) => {
@@ -69,14 +69,14 @@ impl Toolchain {
                 cargo
             }
         };
-        // Set by rustup and `cargo run` for xtask: libraries and names of another toolchain.
+        // rustup and `cargo run` set these for xtask: they belong to another toolchain.
         for name in ["CARGO", "LD_LIBRARY_PATH", "RUSTUP_TOOLCHAIN", "RUSTFLAGS", "CARGO_BUILD_TARGET"] {
             cargo.env_remove(name);
         }
         cargo
     }
 
-    /// The arguments by which `core` is compiled too, where it does not come compiled.
+    /// The arguments that compile `core` too, where it is not installed compiled.
     pub(crate) fn core_args(&self) -> &'static [&'static str] {
         match self {
             Self::System(_) => &[],
@@ -101,32 +101,32 @@ impl Rustc {
         Self::parse(&said)
     }
 
-    /// Reads the output of `rustc -vV`; `None` if it names no release or no LLVM.
+    /// Reads the output of `rustc -vV`; `None` where the release or LLVM is missing.
     fn parse(said: &str) -> Option<Self> {
         let value = |name: &str| said.lines().find_map(|line| line.strip_prefix(name));
         let (llvm, _minor) = value("LLVM version: ")?.split_once('.')?;
         Some(Self { release: value("release: ")?.to_owned(), llvm: llvm.parse().ok()? })
     }
 
-    /// Whether it is new enough for the `rust-version` of this workspace.
+    /// Whether it meets the `rust-version` of this workspace.
     pub(crate) fn compiles_this_workspace(&self) -> bool {
         self.major_minor() >= major_minor(env!("CARGO_PKG_RUST_VERSION"))
     }
 
-    /// Orders compilers by age.
+    /// The version, for comparing compilers.
     pub(crate) fn major_minor(&self) -> Option<(u32, u32)> {
         major_minor(&self.release)
     }
 }
 
-/// `1.96.0-nightly` as (1, 96); `None`, which is less than all others, for anything else.
+/// `1.96.0-nightly` as (1, 96); otherwise `None`, which is less than all others.
 fn major_minor(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split('.');
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// The distribution's compiler first: it needs no unstable flag and no sources. rustup is asked only
-/// without it, since each question costs a start of rustup.
+/// Prefers the distribution's compiler, which needs no unstable flag and no sources. rustup runs only
+/// without it, since each call takes time.
 fn choose(system: Option<Rustc>, nightlies: impl FnOnce() -> Vec<Nightly>) -> Option<Toolchain> {
     if let Some(rustc) = system.filter(Rustc::compiles_this_workspace) {
         return Some(Toolchain::System(rustc));
@@ -169,33 +169,33 @@ mod tests {
     }
 
     #[test]
-    fn a_compiler_says_its_release_and_llvm() {
+    fn release_and_llvm_are_read() {
         assert_eq!(Rustc::parse(DEBIAN), Some(Rustc { release: "1.96.0".to_owned(), llvm: 22 }));
     }
 
     #[test]
-    fn a_compiler_without_llvm_is_none_for_us() {
+    fn a_compiler_without_llvm_is_rejected() {
         assert_eq!(Rustc::parse("release: 1.96.0\nLLVM version: unknown\n"), None);
         assert_eq!(Rustc::parse(""), None);
     }
 
     #[test]
-    fn the_distribution_goes_before_a_nightly() {
+    fn the_distribution_is_preferred_to_a_nightly() {
         check(Some("1.96.0"), vec![nightly("nightly", "1.99.0-nightly", true)], Some("system"));
     }
 
     #[test]
-    fn an_old_distribution_leaves_it_to_a_nightly() {
+    fn a_nightly_replaces_an_old_distribution_compiler() {
         check(Some("1.63.0"), vec![nightly("nightly", "1.97.0-nightly", true)], Some("nightly"));
     }
 
     #[test]
-    fn a_nightly_without_sources_is_of_no_use() {
+    fn a_nightly_without_sources_is_rejected() {
         check(None, vec![nightly("nightly", "1.97.0-nightly", false)], None);
     }
 
     #[test]
-    fn of_two_nightlies_the_newer_is_taken() {
+    fn the_newer_of_two_nightlies_is_chosen() {
         let old = nightly("nightly-2026-05-19", "1.97.0-nightly", true);
         check(None, vec![nightly("nightly", "1.99.0-nightly", true), old], Some("nightly"));
     }

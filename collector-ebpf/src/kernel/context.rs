@@ -11,9 +11,12 @@ use super::address::Address;
 macro_rules! field {
     ($structure:expr, $($field:tt)+) => {{
         // SAFETY: the kernel hands the program a valid structure of this type; the verifier checks each load.
+        #[expect(unsafe_code, reason = "the macro's own, wherever it is used")]
         let field = unsafe { &raw const (*$structure).$($field)+ };
         // SAFETY: the same; the field is an initialised integer or pointer.
-        unsafe { core::ptr::read_volatile(field) }
+        #[expect(unsafe_code, reason = "the macro's own, wherever it is used")]
+        let value = unsafe { core::ptr::read_volatile(field) };
+        value
     }};
 }
 

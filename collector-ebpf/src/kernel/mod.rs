@@ -4,6 +4,8 @@
 //! `bpf_probe_read_kernel`, which checks the access and fills the destination with zeros where it fails. So a structure
 //! that is freed under the reader costs a field, never the program.
 
+#![expect(unsafe_code, reason = "reads kernel memory")]
+
 mod address;
 pub mod context;
 pub mod file;

@@ -17,10 +17,13 @@ macro_rules! offset {
     ($row:ident) => {{
         let offsets = $crate::kernel::offsets::offsets();
         // SAFETY: `OFFSETS` is a static `Offsets` behind a transparent wrapper; the projection stays inside it.
+        #[expect(unsafe_code, reason = "the macro's own, wherever it is used")]
         let row = unsafe { &raw const (*offsets).$row };
         // SAFETY: the row is an initialised `u32`. Volatile, so that the compiler does not take the value of the
         // initialiser, which the loader replaces.
-        unsafe { core::ptr::read_volatile(row) }
+        #[expect(unsafe_code, reason = "the macro's own, wherever it is used")]
+        let value = unsafe { core::ptr::read_volatile(row) };
+        value
     }};
 }
 

@@ -76,10 +76,13 @@ macro_rules! filter {
     ($switch:ident) => {{
         let filters = $crate::maps::filters::filters();
         // SAFETY: `FILTERS` is a static `Filters` behind a transparent wrapper; the projection stays inside it.
+        #[expect(unsafe_code, reason = "the macro's own, wherever it is used")]
         let switch = unsafe { &raw const (*filters).$switch };
         // SAFETY: the switch is an initialised integer. Volatile, so that the compiler does not take the value of the
         // initialiser, which the loader replaces.
-        unsafe { core::ptr::read_volatile(switch) }
+        #[expect(unsafe_code, reason = "the macro's own, wherever it is used")]
+        let value = unsafe { core::ptr::read_volatile(switch) };
+        value
     }};
 }
 

@@ -13,6 +13,7 @@ use crate::{
 };
 
 /// Written by hand: aya has no macro for iterators.
+#[expect(unsafe_code, reason = "the loader finds the program by its name and section")]
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task")]
 extern "C" fn running_tasks(context: *const IterTaskContext) -> i32 {

@@ -54,11 +54,32 @@ impl Colour {
     }
 }
 
+/// How many columns a line may take; more is cut.
+#[derive(Clone, Copy, Debug)]
+pub enum Width {
+    /// Nothing is cut.
+    Unlimited,
+    /// This number.
+    Columns(usize),
+    /// As many as the function says before each line, since a terminal can be resized. `None` cuts nothing.
+    Current(fn() -> Option<usize>),
+}
+
+impl Width {
+    fn columns(self) -> Option<usize> {
+        match self {
+            Self::Unlimited => None,
+            Self::Columns(columns) => Some(columns),
+            Self::Current(columns) => columns(),
+        }
+    }
+}
+
 /// How lines for people look.
 #[derive(Clone, Debug)]
 pub struct CompactOptions {
-    /// Columns that a line may take: more is cut. `None` cuts nothing.
-    pub width: Option<usize>,
+    /// How wide a line may be.
+    pub width: Width,
     /// Whether lines have colours.
     pub colour: bool,
     /// Whether a line with the names of the columns, and with the offset of the time zone, comes first.
@@ -70,7 +91,7 @@ pub struct CompactOptions {
 /// Writes the events of one stream as lines for people. It remembers which processes it has shown, to indent their children.
 #[derive(Debug)]
 pub struct CompactFormat {
-    width: Option<usize>,
+    width: Width,
     colour: bool,
     header: bool,
     clock: Clock,
@@ -85,23 +106,19 @@ impl CompactFormat {
         Self { width, colour, header, clock: Clock::new(zone), lineage: Lineage::default() }
     }
 
-    /// Sets how many columns the next lines may take: a terminal can be resized.
-    pub fn set_width(&mut self, width: Option<usize>) {
-        self.width = width;
-    }
-
     /// Appends the line of `event` to `lines`, with its line feed. The first call may write the header before it.
     pub fn write(&mut self, event: &Event, lines: &mut Vec<u8>) {
+        let width = self.width.columns();
         if std::mem::take(&mut self.header) {
             let time = format!("TIME {}", self.clock.offset(event.timestamp));
             let header = format!("{time:<12} {:<EVENT$} {:>7} {:<USER$} WHAT", "EVENT", "PID", "USER");
-            let header = self.width.map_or(header.as_str().into(), |width| cut(&header, width));
+            let header = width.map_or(header.as_str().into(), |width| cut(&header, width));
             paint(&header, Colour::Dim, self.colour, lines);
             lines.push(b'\n');
         }
         let depth = event.process.as_ref().map_or(0, |process| self.lineage.depth_of(process));
         let time = self.clock.time_of_day(event.timestamp);
-        let line = Line { event, time: &time, depth, width: self.width, colour: self.colour };
+        let line = Line { event, time: &time, depth, width, colour: self.colour };
         line.write(lines);
         lines.push(b'\n');
     }

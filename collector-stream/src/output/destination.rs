@@ -1,9 +1,12 @@
-//! What a user names an output by.
+//! The word that names where an output leads.
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-/// Where a stream goes.
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+/// Where an output leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Destination {
     /// Standard output: `stdout` or `-`.
     Stdout,
@@ -11,9 +14,9 @@ pub enum Destination {
     File(PathBuf),
 }
 
-/// A word that names no output.
+/// A word that names no destination.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{word:?} is no output; an output is stdout or file:PATH")]
+#[error("{word:?} is not an output; an output is stdout or file:PATH")]
 pub struct DestinationError {
     word: String,
 }
@@ -21,7 +24,7 @@ pub struct DestinationError {
 impl FromStr for Destination {
     type Err = DestinationError;
 
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
+    fn from_str(word: &str) -> Result<Self, DestinationError> {
         match word.split_once(':') {
             None if matches!(word, "stdout" | "-") => Ok(Self::Stdout),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
@@ -39,9 +42,15 @@ impl fmt::Display for Destination {
     }
 }
 
-impl<'de> serde::Deserialize<'de> for Destination {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+impl Serialize for Destination {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Destination {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -55,14 +64,14 @@ mod tests {
     }
 
     #[test]
-    fn outputs_are_named_by_their_kind() {
+    fn a_destination_is_named_by_its_kind() {
         check("stdout", Some(&Destination::Stdout));
         check("-", Some(&Destination::Stdout));
         check("file:/var/log/a:b.jsonl", Some(&Destination::File("/var/log/a:b.jsonl".into())));
     }
 
     #[test]
-    fn other_words_are_no_outputs() {
+    fn other_words_are_refused() {
         check("/var/log/collector.jsonl", None);
         check("file:", None);
         check("kafka://x", None);

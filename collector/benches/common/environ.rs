@@ -1,9 +1,9 @@
-//! An environment of 65 variables that fills a page: the one that all figures of reading environments are of.
+//! An environment of 65 variables that fills a page. All figures for reading environments are about this one.
 
-/// With the `=` and NUL of each variable.
+/// Includes the `=` and NUL of each variable.
 pub(crate) const LEN: usize = 4096;
 pub(crate) const VARIABLES: usize = 65;
-/// Of each but the last.
+/// Of each variable but the last.
 const EACH: usize = 63;
 
 /// Names and values.

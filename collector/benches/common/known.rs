@@ -1,24 +1,28 @@
-//! A table of ten thousand processes, asked about one after the other.
+//! A table of ten thousand processes, looked up one after the other.
 
-use collector::process::{Limits, ProcessKey, Table};
+use collector::process::{ProcessKey, Table, TableLimits};
 
 const PROCESSES: u32 = 10_000;
 
-/// The table; each process is the child of the one of half its number.
+/// The table; the parent of each process is the one with half its number.
 pub(crate) struct Known(Table<u32>);
 
 impl Known {
     pub(crate) fn new() -> Self {
-        let mut table = Table::new(Limits { entries: 65_536, grace_ns: 1_000_000_000 });
-        (1..=PROCESSES + 1).for_each(|number| table.insert(key(number), key(number / 2), number));
+        let mut table = Table::new(TableLimits { entries: 65_536, grace_ns: 1_000_000_000 });
+        (1..=PROCESSES + 1).for_each(|number| table.insert(key(number), parent(number / 2), number));
         Self(table)
     }
 
-    /// What is known of a process, and of who is above it. Numbers that follow each other are far apart in the table.
+    /// A process and its ancestors. Consecutive numbers are far apart in the table.
     pub(crate) fn ask(&mut self, number: u32) -> (Option<u32>, Option<ProcessKey>) {
         let key = key(number.wrapping_mul(7919) % PROCESSES + 2);
         (self.0.get(key).map(|entry| entry.process), self.0.parent(key))
     }
+}
+
+fn parent(number: u32) -> Option<ProcessKey> {
+    ProcessKey::from_record(number, u64::from(number) * 1_000)
 }
 
 fn key(number: u32) -> ProcessKey {

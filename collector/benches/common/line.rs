@@ -1,5 +1,5 @@
-//! Recorded bytes to lines, by the agent's own pipeline: decode, table, enrich, queue, encode. Digests are off, and
-//! `/proc` is empty, so that nothing but this is measured.
+//! From recorded bytes to lines, by the agent's own pipeline: decode, table, enrich, queue, encode. Digests are off, and
+//! `/proc` is empty, so that only this path is measured.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::Duration,
 };
 
 use collector::{
@@ -20,27 +20,31 @@ use collector::{
     digest::Digests,
     enrich::Enricher,
     event::{Agent, AgentKind, Event, Host},
+    filter::Selection,
     machine::Machine,
     options,
     pipeline::{
-        Options, Pipeline, Stopper,
-        outlet::{Closed, Outlet},
+        Options, Pipeline, Setup, Stopper, accounts::Accounts, channel::Closed, commands::Commands,
+        handoff::Handoff,
     },
     procfs::Proc,
     source::{OwnedRecord, RecordSource},
-    stream::format::{Encoding, Format, encode},
+    stream::{
+        batch::BatchBuilder,
+        format::{Encoding, Format},
+    },
     wake_event::WakeEvent,
 };
 use collector_common::Counters;
 
 use super::records;
 
-/// As the agent writes it to a file.
+/// The format of a file.
 pub(crate) const JSON: Encoding = Encoding { format: Format::Json, colour: false };
-/// As the agent writes it to a terminal.
+/// The format of a terminal.
 pub(crate) const COMPACT: Encoding = Encoding { format: Format::Compact, colour: true };
 
-/// A machine that these records might be of.
+/// A machine that these records could come from.
 pub(crate) fn machine() -> Machine {
     Machine {
         host: Host::default(),
@@ -56,7 +60,7 @@ pub(crate) fn machine() -> Machine {
     }
 }
 
-/// An enricher that knows nothing yet and finds nothing in `/proc`.
+/// An enricher with an empty table and an empty `/proc`.
 pub(crate) fn enricher() -> Enricher {
     Enricher::new(machine(), Arc::new(Proc::nowhere()), None, options::enrich(&config()))
 }
@@ -64,7 +68,7 @@ pub(crate) fn enricher() -> Enricher {
 /// The event of a compiler, with all of its ancestors.
 pub(crate) fn an_exec() -> Box<Event> {
     let mut enricher = enricher();
-    let mut take = |record: &OwnedRecord| enricher.enrich(&decode(record.bytes()).unwrap(), Instant::now());
+    let mut take = |record: &OwnedRecord| enricher.enrich(&decode(record.bytes()).unwrap());
     for record in &records::above() {
         drop(take(record));
     }
@@ -78,14 +82,14 @@ fn config() -> Config {
     config
 }
 
-/// Records that are to be sent through a pipeline.
+/// Records to be sent through a pipeline.
 pub(crate) struct Run {
     pipeline: Pipeline,
     lines: Arc<AtomicUsize>,
 }
 
 impl Run {
-    /// These records, through a pipeline that has seen none.
+    /// Sends these records through a new pipeline.
     pub(crate) fn new(records: Arc<Vec<OwnedRecord>>) -> Self {
         let config = config();
         let proc = Arc::new(Proc::nowhere());
@@ -95,24 +99,27 @@ impl Run {
             actions: config.actions(),
             queue: config.queue.events,
             ring_bytes: 8 << 20,
+            digest_grace: Duration::ZERO,
             live: false,
         };
         let lines = Arc::new(AtomicUsize::new(0));
-        let outlet = Counted { buffer: Vec::with_capacity(256 << 10), lines: lines.clone() };
-        let source = Records { records, next: 0 };
-        let pipeline = Pipeline::new(
-            Box::new(source),
-            enricher(),
+        let handoff = Counted { builder: BatchBuilder::new(false), lines: lines.clone() };
+        let pipeline = Pipeline::new(Setup {
+            source: Box::new(Records { records, next: 0 }),
+            enricher: enricher(),
             digests,
             options,
-            Box::new(outlet),
-            Stopper::new(waker),
-            Arc::from("11111111-2222-4333-8444-555555555555:1"),
-        );
+            selection: Selection::default(),
+            handoff: Box::new(handoff),
+            commands: Commands::new(waker.clone()),
+            stopper: Stopper::new(waker),
+            accounts: Accounts::default(),
+            run_id: Arc::from("11111111-2222-4333-8444-555555555555:1"),
+        });
         Self { pipeline, lines }
     }
 
-    /// To the end; answers with the lines that there were.
+    /// Runs to the end; returns the number of lines.
     pub(crate) fn run(self) -> usize {
         let agent = Agent {
             kind: AgentKind::Collector,
@@ -127,32 +134,26 @@ impl Run {
     }
 }
 
-/// A JSON line of each event, as the agent's own outlet writes it, but handed on to nobody.
+/// Batches as the agent builds them, handed on to nobody.
 struct Counted {
-    buffer: Vec<u8>,
+    builder: BatchBuilder,
     lines: Arc<AtomicUsize>,
 }
 
-impl Outlet for Counted {
+impl Handoff for Counted {
     fn has_room(&mut self) -> Result<bool, Closed> {
         Ok(true)
     }
 
     fn take(&mut self, event: Box<Event>) {
-        encode(&event, JSON, &mut self.buffer);
         self.lines.fetch_add(1, Ordering::Relaxed);
-        if self.buffer.len() >= 128 << 10 {
+        if self.builder.push(event) {
             self.hand_on();
         }
     }
 
     fn hand_on(&mut self) {
-        black_box(&self.buffer);
-        self.buffer.clear();
-    }
-
-    fn wait_for_room(&mut self) -> Result<(), Closed> {
-        Ok(())
+        drop(black_box(self.builder.finish()));
     }
 }
 

@@ -1,5 +1,5 @@
-//! Shared by the benchmarks: records as the kernel side sends them, the path from them to lines, and what is asked of a
-//! process.
+//! Shared by the benchmarks: records as the kernel side sends them, the path from records to lines, and lookups of
+//! processes.
 
 pub(crate) mod environ;
 pub(crate) mod known;

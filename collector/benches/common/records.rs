@@ -1,4 +1,4 @@
-//! Records of processes as a build makes them, as the kernel side would send them.
+//! Records of the processes of a build, as the kernel side would send them.
 
 use collector::source::OwnedRecord;
 use collector_common::{
@@ -7,11 +7,11 @@ use collector_common::{
 };
 use zerocopy::{FromZeros, IntoBytes};
 
-/// Nanoseconds since boot of the first process.
+/// When the first process starts, in nanoseconds since boot.
 const BEGIN_NS: u64 = 20_000_000;
-/// Between two records.
+/// Nanoseconds between two records.
 const STEP_NS: u64 = 20_000;
-/// Everything in a build has these above it.
+/// The ancestors of every process in a build.
 const ABOVE: [(&str, &str); 5] = [
     ("systemd", "/usr/lib/systemd/systemd"),
     ("sshd", "/usr/sbin/sshd"),
@@ -22,7 +22,7 @@ const ABOVE: [(&str, &str); 5] = [
 const PATH: &str = "/usr/bin/x86_64-linux-gnu-gcc-12";
 const CWD: &str = "/home/user/project/src";
 
-/// A process that the records tell of.
+/// A process that the records are about.
 #[derive(Clone, Copy)]
 struct Life {
     tgid: u32,
@@ -30,7 +30,7 @@ struct Life {
     parent: (u32, u64),
 }
 
-/// The records of the processes above all others: a fork and an exec of each.
+/// The records of the common ancestors: a fork and an exec of each.
 pub(crate) fn above() -> Vec<OwnedRecord> {
     let mut records = Vec::new();
     for (depth, (name, path)) in ABOVE.iter().enumerate() {
@@ -46,7 +46,7 @@ pub(crate) fn lives(count: u32) -> Vec<OwnedRecord> {
     (0..count).flat_map(|number| [forked(number), compiler(number), exited(number)]).collect()
 }
 
-/// Exec records alone, of `count` processes that run as long as the recording lasts.
+/// Only exec records, of `count` processes that run until the recording ends.
 pub(crate) fn execs(count: u32) -> Vec<OwnedRecord> {
     (0..count).map(compiler).collect()
 }
@@ -126,7 +126,7 @@ fn exec(life: Life, name: &str, path: &str, args: &[&str], time_ns: u64) -> Owne
     OwnedRecord::copy(&[fixed.as_bytes(), &behind].concat())
 }
 
-/// As a login shell hands it on: 25 variables of some 1,100 bytes.
+/// As a login shell passes it on: 25 variables, about 1,100 bytes.
 fn environment() -> Vec<u8> {
     let common = [
         "PATH=/usr/local/bin:/usr/bin:/bin:/usr/games",

@@ -1,7 +1,7 @@
-//! Each call that a digest takes, with each fault that it may have: there is the digest of the image or a reason why there is
-//! none, and soon.
+//! Each system call of a digest fails in turn, in each way that it may: the result is the digest of the image or a reason why
+//! there is none, and it comes soon.
 //!
-//! Which calls there are is not written here: a run without a fault tells it.
+//! A run without a fault records which calls there are.
 
 use std::{
     collections::BTreeSet,
@@ -16,12 +16,20 @@ use collector_common::FileIdentity;
 use rustix::fs::{AtFlags, StatxFlags};
 
 use super::{
-    Algorithms, Candidate, Digest, Limits, Sighting, pool::Job, proof::device, roots::Namespaces, sources,
+    job::{Digest, Job},
+    limits::DigestLimits,
+    locator::FileLocator,
+    observed_file::ObservedFile,
+    proof::device,
+    reader::ImageReader,
+    text_busy::TextBusy,
 };
 use crate::{
+    checksum::Algorithms,
     event::{HashSource, Timestamp},
+    fact::Reason,
+    fake_proc::StatLine,
     file_calls::faulty::{Call, Fault, watched},
-    known::Reason,
     procfs::{Proc, StartTicks},
     text::Text,
 };
@@ -30,9 +38,9 @@ use crate::{
 const TGID: u32 = 100;
 const PARENT: u32 = 50;
 const TICK: StartTicks = StartTicks(5);
-/// No read of a file that is bounded takes as long.
+/// No bounded read takes this long.
 const TOO_LONG: Duration = Duration::from_secs(10);
-/// Where the image is in the memory of its process: the first page is left out.
+/// Where the image is in the memory of its process: behind the first page.
 const ADDRESS: usize = 4096;
 /// Mount namespace of both.
 const MNT: u32 = 4_026_531_841;
@@ -44,7 +52,7 @@ enum Way {
     Untouched,
     /// It had just been changed, and runs.
     Fresh,
-    /// The kernel side has another device for it than stat(2).
+    /// The kernel side sends another device than stat(2) shows.
     OtherDevice,
     /// Its process is gone.
     Path,
@@ -52,7 +60,7 @@ enum Way {
     Memory,
 }
 
-/// A fake /proc of the process, where it is not gone, and its parent; the image is in the root of both.
+/// A fake /proc of the process, unless it is gone, and of its parent; the image is in the root of both.
 struct World {
     directory: tempfile::TempDir,
     way: Way,
@@ -81,13 +89,12 @@ impl World {
     fn show(&self, tgid: u32) {
         let of = |name: &str| self.path(&format!("{tgid}/{name}"));
         fs::create_dir_all(of("ns")).unwrap();
-        let (parent, start) = (if tgid == TGID { PARENT } else { 1 }, TICK.0);
-        let stat =
-            format!("{tgid} (a) S {parent} 7 7 0 -1 4 1 2 3 4 50 60 7 8 20 0 1 0 {start} 1024 9 0 0\n");
-        fs::write(of("stat"), stat).unwrap();
+        let parent = if tgid == TGID { PARENT } else { 1 };
+        let stat = StatLine { tgid, comm: "a", state: 'S', parent, start_ticks: TICK.0 };
+        fs::write(of("stat"), stat.text()).unwrap();
         symlink(format!("mnt:[{MNT}]"), of("ns/mnt")).unwrap();
         symlink(self.path("root"), of("root")).unwrap();
-        // A link to itself cannot be opened, as an image that its file system does not give.
+        // A link to itself cannot be opened, like an image that its file system does not deliver.
         let exe = if self.way == Way::Memory { of("exe") } else { self.path("root/image") };
         symlink(exe, of("exe")).unwrap();
         let file = self.identity();
@@ -129,27 +136,25 @@ impl World {
         let file = self.identity();
         let later_s = if self.way == Way::Fresh { 0 } else { 100 };
         let at = (file.ctime_s + later_s) * 1_000_000_000 + i64::from(file.ctime_ns);
-        let sighting = Sighting::new(file, 1, Timestamp(at));
-        let candidate = Candidate {
+        let file = ObservedFile::new(file, 1, Timestamp(at));
+        let locator = FileLocator {
             tgid: TGID,
             start: TICK,
-            parent: (PARENT, TICK),
-            mnt: MNT,
+            parent: Some((PARENT, TICK)),
+            mnt: Some(MNT),
             path: Some(Text::new(b"/image")),
         };
-        Job { key: sighting.key(Algorithms::ALL), sighting, candidate, limits: Limits::default() }
+        Job { key: file.key(Algorithms::ALL), file, locator, limits: DigestLimits::default() }
     }
 
-    /// What comes of it with one fault, and the calls.
+    /// The result with one fault, and the calls.
     fn read(&self, job: &Job, fault: Option<(usize, Fault)>) -> (Result<Digest, Reason>, Vec<Call>) {
         let proc = Proc::at(self.directory.path()).unwrap();
-        watched(fault, || {
-            sources::read(job, &proc, &mut Namespaces::default(), true).map(|found| found.digest)
-        })
+        watched(fault, || ImageReader::new(&proc, TextBusy(true)).read(job).map(|proved| proved.digest))
     }
 }
 
-/// Each call of the run without a fault, with each of its faults.
+/// Repeats the run once for each call and each of its faults.
 #[track_caller]
 fn check_all(way: Way, source: HashSource) {
     let world = World::new(way);
@@ -168,7 +173,7 @@ fn check_all(way: Way, source: HashSource) {
                 Ok(Ok(digest)) if digest.hashes != whole.hashes => {
                     problems.insert(format!("a wrong digest on {on}"));
                 }
-                // The reason stands on the event.
+                // The event has the reason.
                 Ok(Ok(_) | Err(_)) => {}
             }
             if began.elapsed() > TOO_LONG {
@@ -188,26 +193,26 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn each_call_for_an_image_that_was_not_changed_may_fail() {
+fn each_call_may_fail_for_an_unchanged_image() {
     check_all(Way::Untouched, HashSource::Exe);
 }
 
 #[test]
-fn each_call_for_an_image_that_its_running_process_proves_may_fail() {
+fn each_call_may_fail_for_an_image_that_its_process_proves() {
     check_all(Way::Fresh, HashSource::Exe);
 }
 
 #[test]
-fn each_call_for_an_image_whose_device_the_mounts_tell_may_fail() {
+fn each_call_may_fail_for_an_image_whose_device_comes_from_the_mounts() {
     check_all(Way::OtherDevice, HashSource::Exe);
 }
 
 #[test]
-fn each_call_for_an_image_whose_process_is_gone_may_fail() {
+fn each_call_may_fail_for_an_image_whose_process_is_gone() {
     check_all(Way::Path, HashSource::Path);
 }
 
 #[test]
-fn each_call_for_an_image_that_is_in_memory_alone_may_fail() {
+fn each_call_may_fail_for_an_image_that_is_only_in_memory() {
     check_all(Way::Memory, HashSource::Memory);
 }

@@ -1,4 +1,4 @@
-//! All digests of one run of bytes in one pass.
+//! All digests of a stream of bytes in one pass.
 
 use std::{
     fs::File,
@@ -9,13 +9,12 @@ use md5::{Digest as _, Md5};
 use sha1::Sha1;
 use sha2::Sha256;
 
-use super::Algorithms;
-use crate::{event::Hashes, file_calls::pread};
+use crate::{checksum::Algorithms, event::Hashes, file_calls::pread};
 
 /// Bytes read at a time.
 const CHUNK: usize = 256 << 10;
 
-/// The digests of all that `source` gives, and how many bytes that is; reading stops behind `limit` bytes.
+/// The digests of all bytes of `source`, and their number. Reading stops after more than `limit` bytes.
 pub(super) fn hash(
     source: &mut impl Read,
     algorithms: Algorithms,
@@ -37,7 +36,7 @@ pub(super) fn hash(
     Ok((hashers.finish(), total))
 }
 
-/// What is in a file, from its beginning.
+/// A file's bytes, from its beginning.
 pub(super) struct Content<'f> {
     file: &'f File,
     place: u64,
@@ -57,7 +56,7 @@ impl Read for Content<'_> {
     }
 }
 
-/// The algorithms that were asked for, fed with the same bytes.
+/// The requested algorithms, fed with the same bytes.
 struct Hashers {
     md5: Option<Md5>,
     sha1: Option<Sha1>,
@@ -99,7 +98,8 @@ fn hex(digest: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Algorithms, hash};
+    use super::hash;
+    use crate::checksum::Algorithms;
 
     #[test]
     fn the_digests_are_those_of_rfc_1321_and_fips_180() {
@@ -114,14 +114,14 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_that_was_not_asked_for_is_absent() {
+    fn a_digest_that_was_not_requested_is_absent() {
         let algorithms = Algorithms { md5: false, sha1: false, sha256: true };
         let (hashes, _) = hash(&mut &b"abc"[..], algorithms, 3).unwrap();
         assert_eq!((hashes.md5, hashes.sha1, hashes.sha256.is_some()), (None, None, true));
     }
 
     #[test]
-    fn a_file_that_grows_is_read_no_further_than_its_end_and_a_piece() {
+    fn reading_stops_at_most_one_chunk_after_the_limit() {
         let (_, len) = hash(&mut std::io::repeat(0), Algorithms::ALL, 10).unwrap();
         assert!(len > 10);
     }

@@ -1,20 +1,20 @@
-//! The image of a process as it is mapped, where its file cannot be opened: one of FUSE that root may not enter, or one
-//! that a disk no longer gives.
+//! The image of a process as it is mapped, for a file that cannot be opened: a FUSE file that root may not enter, or a file
+//! that a disk no longer delivers.
 //!
-//! What is hashed is the file, byte for byte from its beginning to its end, put together from the mappings of exactly that
-//! file (device and inode number, as the kernel side tells them) of which the process has changed no page. A mapping
-//! with a page of its own (relocated data, a breakpoint, code that was written over) is not the file any more and is left
-//! out. Where the rest does not cover the file there is no digest: one of a part of the image would be taken for the
-//! file's. A linker puts symbols and section headers behind all that is mapped, so most images have a digest only
-//! where the file can be opened.
+//! The digest is of the file, byte for byte from its beginning to its end, assembled from the mappings of exactly that file
+//! (device and inode number, as the kernel side sends them) in which the process has changed no page. A mapping with a page of
+//! its own (relocated data, a breakpoint, overwritten code) is not the file any more and is left out. If the rest does not
+//! cover the file there is no digest: readers would take the digest of a part for the file's. A linker puts symbols and section
+//! headers behind all that is mapped, so most images have a digest only if the file can be opened.
 
 use std::{
     fs::File,
     io::{self, Read},
 };
 
-use super::{Algorithms, hash, sighting::Sighting};
+use super::{hash, observed_file::ObservedFile};
 use crate::{
+    checksum::Algorithms,
     event::Hashes,
     file_calls::pread,
     procfs::{ProcFile, ProcessDir, mapping::MappedPart, mapping::unchanged_parts},
@@ -23,34 +23,34 @@ use crate::{
 /// Most bytes of smaps that are read: some 700 for each mapping.
 const SMAPS_MAX: usize = 16 << 20;
 
-/// The digests of the mapped image; `None` where the mappings do not have all of the file.
-pub(super) fn dump(process: &ProcessDir, sighting: &Sighting, algorithms: Algorithms) -> Option<Hashes> {
-    // Opened first: it stays with this address space, and gives nothing any more once the process runs another image.
+/// The digests of the mapped image; `None` if the mappings do not cover the file.
+pub(super) fn dump(process: &ProcessDir, observed: &ObservedFile, algorithms: Algorithms) -> Option<Hashes> {
+    // Opened first: the handle stays with this address space, and reads nothing once the process runs another image.
     let memory = process.open_memory().ok()?;
-    let parts = parts(process, sighting)?;
-    let size = sighting.file.size;
-    let mut image = Image { memory, parts: &parts, place: 0, size };
+    let parts = parts(process, observed)?;
+    let size = observed.file.size;
+    let mut image = MappedImage { memory, parts: &parts, place: 0, size };
     let (hashes, len) = hash::hash(&mut image, algorithms, size).ok()?;
-    // Asked again: a page that was changed while it was read has left the list.
-    let unchanged = self::parts(process, sighting)? == parts;
+    // Checked again: a page that changed during the read has left the list.
+    let unchanged = self::parts(process, observed)? == parts;
     (len == size && unchanged).then_some(hashes)
 }
 
-fn parts(process: &ProcessDir, sighting: &Sighting) -> Option<Vec<MappedPart>> {
+fn parts(process: &ProcessDir, observed: &ObservedFile) -> Option<Vec<MappedPart>> {
     let mut smaps = Vec::new();
     let read = process.read_into(ProcFile::Smaps, &mut smaps, SMAPS_MAX).ok()?;
-    (!read.truncated).then(|| unchanged_parts(&smaps, sighting.file.device, sighting.file.inode)).flatten()
+    (!read.truncated).then(|| unchanged_parts(&smaps, observed.file.device, observed.file.inode)).flatten()
 }
 
-/// The file, as its mapped parts have it.
-struct Image<'a> {
+/// The file, assembled from its mapped parts.
+struct MappedImage<'a> {
     memory: File,
     parts: &'a [MappedPart],
     place: u64,
     size: u64,
 }
 
-impl Read for Image<'_> {
+impl Read for MappedImage<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.place >= self.size {
             return Ok(0);
@@ -59,7 +59,7 @@ impl Read for Image<'_> {
             |part: &&MappedPart| (part.offset..part.offset.saturating_add(part.len)).contains(&self.place);
         let part = self.parts.iter().find(has).ok_or(io::ErrorKind::UnexpectedEof)?;
         let into = self.place - part.offset;
-        // Behind the end of the file its last page is zeroes, or what the process has put there.
+        // Behind the end of the file its last page has zeroes, or what the process wrote there.
         let left = (part.len - into).min(self.size - self.place);
         let len = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
         let buffer = buffer.get_mut(..len).unwrap_or_default();
@@ -80,7 +80,7 @@ mod tests {
 
     use super::*;
 
-    /// A file of `len` letters as its parts have it: each begins in the memory where it begins in the file.
+    /// A file of `len` letters. Each part has the same offset in the memory and in the file.
     #[track_caller]
     fn check(len: u64, parts: &[(u64, u64)], whole: bool) {
         let letters: Vec<u8> = (b'a'..=b'z').cycle().take(64).collect();
@@ -88,7 +88,7 @@ mod tests {
         memory.write_all(&letters).unwrap();
         let parts: Vec<_> =
             parts.iter().map(|&(offset, len)| MappedPart { address: offset, offset, len }).collect();
-        let mut image = Image { memory, parts: &parts, place: 0, size: len };
+        let mut image = MappedImage { memory, parts: &parts, place: 0, size: len };
         let mut bytes = Vec::new();
         assert_eq!(image.read_to_end(&mut bytes).is_ok(), whole);
         if whole {
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_may_overlap_and_end_behind_the_file() {
+    fn parts_may_overlap_and_end_behind_the_file() {
         check(40, &[(0, 32), (16, 48)], true);
         check(40, &[(0, 64)], true);
     }
@@ -111,14 +111,15 @@ mod tests {
     }
 
     #[test]
-    fn memory_that_is_gone_gives_no_digest_of_nothing() {
+    fn memory_that_is_gone_fails_the_read() {
         let parts = [MappedPart { address: 4096, offset: 0, len: 64 }];
-        let mut image = Image { memory: tempfile::tempfile().unwrap(), parts: &parts, place: 0, size: 64 };
+        let mut image =
+            MappedImage { memory: tempfile::tempfile().unwrap(), parts: &parts, place: 0, size: 64 };
         assert!(image.read_to_end(&mut Vec::new()).is_err());
     }
 
     #[test]
-    fn an_image_with_relocated_data_and_symbols_behind_it_is_not_whole() {
+    fn an_image_with_relocated_data_or_unmapped_symbols_is_not_whole() {
         let process = crate::procfs::Proc::live().unwrap().process(std::process::id(), None).unwrap();
         let stat = process.image().unwrap().stat;
         let file = collector_common::FileIdentity {
@@ -127,8 +128,8 @@ mod tests {
             size: fs::metadata("/proc/self/exe").unwrap().len(),
             ..Default::default()
         };
-        let sighting = Sighting::new(file, 0, crate::event::Timestamp(0));
-        assert!(parts(&process, &sighting).is_some_and(|parts| !parts.is_empty()));
-        assert!(dump(&process, &sighting, Algorithms::ALL).is_none());
+        let observed = ObservedFile::new(file, 0, crate::event::Timestamp(0));
+        assert!(parts(&process, &observed).is_some_and(|parts| !parts.is_empty()));
+        assert!(dump(&process, &observed, Algorithms::ALL).is_none());
     }
 }

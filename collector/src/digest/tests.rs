@@ -1,4 +1,4 @@
-//! Who waits for whom, on real files of processes that are long gone or run all the while.
+//! Requests that share computations, on real files of processes that are gone or that run all the time.
 
 use std::{
     fs,
@@ -12,16 +12,20 @@ use std::{
 
 use collector_common::FileIdentity;
 
-use super::{Algorithms, Answer, Candidate, Digests, Limits, Options, Sighting, State, Ticket};
+use super::{
+    Answer, DigestLimits, DigestOptions, Digests, FileLocator, ObservedFile, PendingDigest, Request, State,
+    digests::PATIENCE,
+};
 use crate::{
+    checksum::Algorithms,
     event::Timestamp,
-    known::Reason,
+    fact::Reason,
     procfs::{Namespace, Proc, StartTicks},
     text::Text,
     wake_event::WakeEvent,
 };
 
-/// Nobody has this id.
+/// No process has this id.
 const GONE: u32 = u32::MAX;
 
 struct World {
@@ -32,7 +36,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let proc = Arc::new(Proc::live().unwrap());
-        let digests = Digests::new(Options::default(), &proc, &WakeEvent::new().unwrap());
+        let digests = Digests::new(DigestOptions::default(), &proc, &WakeEvent::new().unwrap());
         Self { digests, directory: tempfile::tempdir().unwrap() }
     }
 
@@ -42,34 +46,34 @@ impl World {
         path
     }
 
-    /// Asks for the file at `path` as one that `tgid` runs.
+    /// Requests the digests of the file at `path`, which `tgid` runs.
     fn ask(&mut self, path: &PathBuf, tgid: u32, lives: bool) -> Answer {
-        let candidate = candidate(tgid, path);
-        self.digests.of(&sighting(path), Instant::now(), candidate, lives)
+        self.digests.of(request(observed(path), tgid, path, lives))
     }
 
-    fn ticket(&mut self, path: &PathBuf, tgid: u32) -> Ticket {
+    fn pending(&mut self, path: &PathBuf, tgid: u32) -> PendingDigest {
         match self.ask(path, tgid, true) {
-            Answer::Asked { ticket, .. } => ticket,
+            Answer::Pending { digest, .. } => digest,
             Answer::Known(state) => panic!("known: {state:?}"),
         }
     }
 
-    /// Waits for the end of a computation; answers with the number of those that ended.
-    fn wait_for(&mut self, ticket: &Ticket) -> usize {
+    /// Waits for the end of a computation; returns how many ended.
+    fn wait_for(&mut self, pending: &PendingDigest) -> usize {
         let deadline = Instant::now() + Duration::from_secs(10);
         let mut ended = 0;
-        while matches!(ticket.state(), State::Pending) {
+        while matches!(pending.state(), State::Pending) {
             assert!(Instant::now() < deadline);
-            ended += self.digests.collect(Instant::now()).len();
+            self.digests.set_now(Instant::now());
+            ended += self.digests.collect().len();
             thread::sleep(Duration::from_millis(1));
         }
         ended
     }
 }
 
-/// A file as it is, seen long after it was changed.
-fn sighting(path: &PathBuf) -> Sighting {
+/// A file as it is, observed long after its change.
+fn observed(path: &PathBuf) -> ObservedFile {
     let stat = fs::metadata(path).unwrap();
     let file = FileIdentity {
         device: (libc::major(stat.dev()) << 20) | libc::minor(stat.dev()),
@@ -80,24 +84,24 @@ fn sighting(path: &PathBuf) -> Sighting {
         links: 1,
         ..FileIdentity::default()
     };
-    Sighting::new(file, 1, Timestamp((file.ctime_s + 100) * 1_000_000_000))
+    ObservedFile::new(file, 1, Timestamp((file.ctime_s + 100) * 1_000_000_000))
 }
 
-fn candidate(tgid: u32, path: &Path) -> Candidate {
+fn request(file: ObservedFile, tgid: u32, path: &Path, lives: bool) -> Request {
     let proc = Proc::live().unwrap();
     let process = proc.process(tgid, None).ok();
-    let mnt = proc.process(std::process::id(), None).unwrap().namespace(Namespace::Mnt).unwrap();
-    Candidate {
+    let locator = FileLocator {
         tgid,
         start: process.map_or(StartTicks(0), |process| process.start()),
-        parent: (GONE, StartTicks(0)),
-        mnt,
+        parent: Some((GONE, StartTicks(0))),
+        mnt: proc.process(std::process::id(), None).unwrap().namespace(Namespace::Mnt).ok(),
         path: Some(Text::new(path.as_os_str().as_encoded_bytes())),
-    }
+    };
+    Request { file, locator, lives }
 }
 
-fn is_ready(ticket: &Ticket) -> bool {
-    matches!(ticket.state(), State::Ready(_))
+fn is_ready(pending: &PendingDigest) -> bool {
+    matches!(pending.state(), State::Ready(_))
 }
 
 /// A copy of sleep that runs.
@@ -107,40 +111,40 @@ fn sleeper(path: &PathBuf) -> Child {
 }
 
 #[test]
-fn all_who_ask_wait_for_one_computation_and_later_ones_for_none() {
+fn requests_for_one_file_share_a_computation_and_later_ones_find_it_cached() {
     let mut world = World::new();
     let path = world.file(b"abc");
-    let tickets: Vec<_> = (0..5).map(|_| world.ticket(&path, GONE)).collect();
-    assert!(tickets.iter().all(|ticket| ticket.computation() == tickets[0].computation()));
-    assert_eq!(world.wait_for(&tickets[0]), 1);
-    assert!(tickets.iter().all(is_ready));
+    let pendings: Vec<_> = (0..5).map(|_| world.pending(&path, GONE)).collect();
+    assert!(pendings.iter().all(|pending| pending.computation() == pendings[0].computation()));
+    assert_eq!(world.wait_for(&pendings[0]), 1);
+    assert!(pendings.iter().all(is_ready));
     assert!(matches!(world.ask(&path, GONE, true), Answer::Known(State::Ready(_))));
 }
 
 #[test]
-fn a_file_that_was_changed_is_another_one() {
+fn a_changed_file_is_another_file() {
     let mut world = World::new();
     let path = world.file(b"abc");
-    let first = world.ticket(&path, GONE);
+    let first = world.pending(&path, GONE);
     world.wait_for(&first);
     thread::sleep(Duration::from_millis(20));
     world.file(b"abd");
-    let second = world.ticket(&path, GONE);
+    let second = world.pending(&path, GONE);
     world.wait_for(&second);
     let (State::Ready(first), State::Ready(second)) = (first.state(), second.state()) else { panic!() };
     assert_ne!(first.hashes, second.hashes);
 }
 
 #[test]
-fn where_the_process_that_was_asked_about_is_gone_one_that_joined_is_tried() {
+fn if_the_first_process_is_gone_one_that_joined_is_tried() {
     let mut world = World::new();
     let path = world.directory.path().canonicalize().unwrap().join("image");
     let mut child = sleeper(&path);
-    let seen = sighting(&path);
-    // Nobody finds it by its path any more.
+    let seen = observed(&path);
+    // Its path leads nowhere now.
     fs::remove_file(&path).unwrap();
-    let mut ask = |tgid| match world.digests.of(&seen, Instant::now(), candidate(tgid, &path), true) {
-        Answer::Asked { ticket, .. } => ticket,
+    let mut ask = |tgid| match world.digests.of(request(seen, tgid, &path, true)) {
+        Answer::Pending { digest, .. } => digest,
         Answer::Known(state) => panic!("known: {state:?}"),
     };
     let (first, joined) = (ask(GONE), ask(child.id()));
@@ -151,44 +155,41 @@ fn where_the_process_that_was_asked_about_is_gone_one_that_joined_is_tried() {
 }
 
 #[test]
-fn a_failure_of_one_process_holds_for_that_one_and_for_those_that_ended_and_not_for_others() {
+fn a_failure_of_one_process_holds_for_it_and_for_ended_processes_only() {
     let mut world = World::new();
     let path = world.file(b"abc");
-    let seen = sighting(&path);
+    let seen = observed(&path);
     fs::remove_file(&path).unwrap();
-    let ask = |world: &mut World, tgid, lives| {
-        world.digests.of(&seen, Instant::now(), candidate(tgid, &path), lives)
-    };
-    let Answer::Asked { ticket, first: true } = ask(&mut world, GONE, true) else { panic!() };
-    world.wait_for(&ticket);
-    assert!(matches!(ticket.state(), State::Failed(Reason::Exited)));
+    let ask = |world: &mut World, tgid, lives| world.digests.of(request(seen, tgid, &path, lives));
+    let Answer::Pending { digest, first: true } = ask(&mut world, GONE, true) else { panic!() };
+    world.wait_for(&digest);
+    assert!(matches!(digest.state(), State::Failed(Reason::Exited)));
     assert!(matches!(ask(&mut world, GONE, true), Answer::Known(State::Failed(Reason::Exited))));
     assert!(matches!(ask(&mut world, GONE - 1, false), Answer::Known(State::Failed(Reason::Exited))));
-    assert!(matches!(ask(&mut world, GONE - 1, true), Answer::Asked { first: true, .. }));
+    assert!(matches!(ask(&mut world, GONE - 1, true), Answer::Pending { first: true, .. }));
 }
 
 #[test]
-fn a_file_over_the_limit_and_a_digest_that_nobody_wants_are_known_at_once() {
+fn a_file_over_the_limit_and_a_disabled_digest_need_no_worker() {
     let mut world = World::new();
     let path = world.file(b"abc");
-    world.digests.limits = Limits { max_size: 2, ..Limits::default() };
+    world.digests.limits = DigestLimits { max_size: 2, ..DigestLimits::default() };
     assert!(matches!(world.ask(&path, GONE, true), Answer::Known(State::Failed(Reason::TooLarge))));
-    let none = Algorithms { md5: false, sha1: false, sha256: false };
-    world.digests.limits = Limits { algorithms: none, ..Limits::default() };
+    world.digests.limits = DigestLimits { algorithms: Algorithms::NONE, ..DigestLimits::default() };
     assert!(matches!(world.ask(&path, GONE, true), Answer::Known(State::Failed(Reason::Disabled))));
     assert!(world.digests.pool.is_none());
 }
 
 #[test]
-fn other_algorithms_are_computed_for_a_file_that_is_known() {
+fn other_algorithms_are_computed_for_a_cached_file() {
     let mut world = World::new();
     let path = world.file(b"abc");
     let md5 = Algorithms { md5: true, sha1: false, sha256: false };
     for (algorithms, has_sha1) in [(md5, false), (Algorithms::ALL, true)] {
-        world.digests.limits = Limits { algorithms, ..Limits::default() };
-        let ticket = world.ticket(&path, GONE);
-        world.wait_for(&ticket);
-        let State::Ready(digest) = ticket.state() else { panic!("{:?}", ticket.state()) };
+        world.digests.limits = DigestLimits { algorithms, ..DigestLimits::default() };
+        let pending = world.pending(&path, GONE);
+        world.wait_for(&pending);
+        let State::Ready(digest) = pending.state() else { panic!("{:?}", pending.state()) };
         assert_eq!(digest.hashes.sha1.is_some(), has_sha1);
     }
 }
@@ -197,10 +198,11 @@ fn other_algorithms_are_computed_for_a_file_that_is_known() {
 fn a_file_that_never_answers_is_given_up() {
     let mut world = World::new();
     let path = world.file(b"abc");
-    let ticket = world.ticket(&path, GONE);
-    let later = Instant::now() + super::PATIENCE + Duration::from_secs(1);
-    // Nobody takes the answer any more.
+    let pending = world.pending(&path, GONE);
+    let later = Instant::now() + PATIENCE + Duration::from_secs(1);
+    // Nothing takes the worker's answer.
     world.digests.pool = None;
-    assert_eq!(world.digests.collect(later), [ticket.computation()]);
-    assert!(matches!(ticket.state(), State::Failed(Reason::Io("ETIMEDOUT"))));
+    world.digests.set_now(later);
+    assert_eq!(world.digests.collect(), [pending.computation()]);
+    assert!(matches!(pending.state(), State::Failed(Reason::Io("ETIMEDOUT"))));
 }

@@ -3,18 +3,18 @@
 use std::{fs, io};
 
 use procfs::KernelVersion;
+use rustix::system::uname;
 
 use super::check::Check;
 use crate::load::{Degraded, LoadError, VMLINUX};
 
-const OSRELEASE: &str = "/proc/sys/kernel/osrelease";
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 const STATS: &str = "/proc/sys/kernel/bpf_stats_enabled";
 const JIT: &str = "/proc/sys/net/core/bpf_jit_enable";
 
-/// The release, as uname(2) has it.
-pub(super) fn release() -> io::Result<String> {
-    fs::read_to_string(OSRELEASE).map(|release| release.trim_end().to_owned())
+/// The release, by uname(2): it needs no /proc.
+pub(super) fn release() -> String {
+    uname().release().to_string_lossy().into_owned()
 }
 
 /// The version at the start of a release; `None` if that does not begin with three numbers.
@@ -23,20 +23,8 @@ pub(super) fn version(release: &str) -> Option<KernelVersion> {
 }
 
 /// `attached` says that the hooks for processes worked: distributions backport BPF to kernels that are older by name.
-pub(super) fn release_check(release: &io::Result<String>, attached: bool) -> Check {
+pub(super) fn release_check(release: &str, attached: bool) -> Check {
     let name = "kernel";
-    let release = match release {
-        Ok(release) => release,
-        Err(error) => {
-            let found = format!("cannot read {OSRELEASE}: {error}");
-            return Check::warn(
-                name,
-                found,
-                "nothing: only this check needs the version",
-                "mount -t proc proc /proc",
-            );
-        }
-    };
     let is_old = version(release).is_some_and(|version| version < KernelVersion::new(5, 8, 0));
     if is_old && !attached {
         let affects = "everything: the ring buffer and programs on typed tracepoints came with Linux 5.8";

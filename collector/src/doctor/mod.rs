@@ -28,7 +28,7 @@ const RING_BYTES: u32 = 8 << 20;
 #[must_use]
 pub fn examine(filter: &Filter) -> Report {
     let release = kernel::release();
-    let version = release.as_deref().ok().and_then(kernel::version);
+    let version = kernel::version(&release);
     let privileges = Privileges::read();
     let tried =
         LoadOptions { ring_bytes: RING_BYTES, connections: true, kernel_log: 0, filter: filter.clone() };

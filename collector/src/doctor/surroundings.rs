@@ -6,7 +6,7 @@ use procfs::process::{MountInfo, Process};
 
 use super::{check::Check, namespace::Namespace};
 use crate::{
-    filter::{CgroupRule, Filter, Rule},
+    filter::{CgroupRule, Filter, Note, Rule},
     load::{Capability, CgroupMount, find_cgroup2},
 };
 
@@ -53,8 +53,7 @@ fn filters_check(filter: &Filter, cgroups: Option<&Path>) -> Option<Check> {
     }
     let (resolved, notes) = filter.resolve();
     let found = resolved.words().join(", ");
-    let mut idle: Vec<String> =
-        notes.iter().filter(|note| note.is_warning()).map(ToString::to_string).collect();
+    let mut idle = Note::in_words(notes.iter().filter(|note| note.is_warning()));
     idle.extend(missing_cgroups(filter, cgroups));
     if idle.is_empty() {
         return Some(Check::ok(name, found));
@@ -119,8 +118,8 @@ fn hidepid(mount: &MountInfo) -> &str {
 fn proc_check(hidepid: Option<&str>, may_read_all: bool, in_initial_namespace: bool) -> Check {
     let name = "proc";
     let Some(hidepid) = hidepid else {
-        let affects = "everything that is read in /proc, these checks as well";
-        return Check::warn(name, "not mounted at /proc", affects, "mount -t proc proc /proc");
+        let affects = "everything: the agent does not start without it, and some of these checks read it";
+        return Check::fail(name, "not mounted at /proc", affects, "mount -t proc proc /proc");
     };
     if !in_initial_namespace {
         return Check::warn(
@@ -227,8 +226,8 @@ mod tests {
     }
 
     #[test]
-    fn without_proc_there_is_a_warning() {
-        check(&proc_check(None, true, true), Status::Warn, "not mounted");
+    fn without_proc_the_agent_cannot_run() {
+        check(&proc_check(None, true, true), Status::Fail, "not mounted");
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Each read of /proc that an event takes, with each fault that it may have: whatever was to come from there is absent with
-//! its reason, all else is as it was, and the next event is whole.
+//! Each read of /proc for an event fails in turn, in each way that it may: the field is absent with its reason, all other
+//! fields are unchanged, and the next event is whole.
 //!
-//! Which reads there are is not written here: a run without a fault tells it.
+//! A run without a fault records which reads there are.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,40 +18,42 @@ use collector_common::{
 use serde_json::Value;
 use zerocopy::{FromZeros as _, IntoBytes as _};
 
-use super::{Enricher, KernelTimeNs, Options};
+use super::{EnrichOptions, Enricher};
 use crate::{
     config::Config,
     decode::decode,
-    enrich::Census,
     event::Action,
+    fake_proc::StatLine,
     file_calls::faulty::{Call, Fault, watched},
     machine::Machine,
     options,
+    process::KernelTimeNs,
     procfs::Proc,
     source::OwnedRecord,
+    track::ProcSnapshot,
 };
 
 /// The process, its parent and that one's parent; all began in this tick.
 const LINE: [u32; 3] = [100, 50, 1];
 const TICK: u64 = 5;
 const START_NS: u64 = TICK * 10_000_000;
-/// No read of a file that is bounded takes as long.
+/// No bounded read takes this long.
 const TOO_LONG: Duration = Duration::from_secs(10);
 
-/// What happens to a process of which no record has told.
+/// What happens to a process that no record reported before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     /// The scan finds it.
     Found,
-    /// The scan does not find it, /proc does.
+    /// The scan does not find it, but /proc shows it.
     Missed,
     Fork,
-    /// The kernel side could carry none of the pieces.
+    /// The record carries none of the pieces.
     Exec,
     Exit,
     Connect,
-    /// A census is held against it.
-    Census,
+    /// A snapshot of /proc corrects it.
+    Reconcile,
 }
 
 /// A fake /proc of a line of processes, in a container: its names are in its own files.
@@ -67,7 +69,7 @@ fn fake_proc(line: &[u32]) -> tempfile::TempDir {
         write("root/etc/group", "staff:x:1000:\n");
         write(
             "stat",
-            &format!("{tgid} (app) S {parent} 7 7 0 -1 0 1 2 3 4 5 6 7 8 20 0 1 0 {TICK} 1024 9 0 0\n"),
+            &StatLine { tgid: *tgid, comm: "app", state: 'S', parent: *parent, start_ticks: TICK }.text(),
         );
         write("status", &status(*tgid));
         write("cmdline", "app\0-v\0");
@@ -114,7 +116,7 @@ fn state(tgid: u32, parent: u32) -> TaskState {
     state
 }
 
-/// The bytes of the record that tells of it; `None` where none does.
+/// The bytes of its record; `None` if there is none.
 fn record(what: What) -> Option<Vec<u8>> {
     let state = state(LINE[0], LINE[1]);
     let task_record = |kind| {
@@ -144,7 +146,7 @@ fn record(what: What) -> Option<Vec<u8>> {
             (record.header, record.task) = (header(Kind::Exit, size_of::<ExitRecord>()), state);
             record.as_bytes().to_vec()
         }
-        What::Connect | What::Census => {
+        What::Connect | What::Reconcile => {
             let mut record = ConnectRecord::new_zeroed();
             (record.header, record.task) = (header(Kind::Connect, size_of::<ConnectRecord>()), state);
             (record.endpoints.family, record.endpoints.protocol) = (FAMILY_IPV4, PROTOCOL_TCP);
@@ -160,16 +162,16 @@ fn enricher(proc: &std::path::Path) -> Enricher {
     (machine.mnt_namespace, machine.user_namespace, machine.pid_namespace) = (1, 2, 4_026_531_901);
     (machine.started_ns, machine.wall_offset_ns) = (100 * START_NS, 0);
     let actions = Action::ALL.iter().copied().collect();
-    Enricher::new(machine, proc, None, Options { actions, ..options::enrich(&Config::default()) })
+    Enricher::new(machine, proc, None, EnrichOptions { actions, ..options::enrich(&Config::default()) })
 }
 
 fn take(enricher: &mut Enricher, bytes: &[u8]) -> Vec<Value> {
     let record = OwnedRecord::copy(bytes);
-    let draft = enricher.enrich(&decode(record.bytes()).unwrap(), Instant::now());
+    let draft = enricher.enrich(&decode(record.bytes()).unwrap());
     draft.iter().map(|draft| serde_json::to_value(&draft.event).unwrap()).collect()
 }
 
-/// What becomes of it, with one fault: the events, those of a connect after it, and the reads.
+/// A run with one fault: the events, those of a connect after it, and the reads.
 fn run(
     what: What,
     proc: &std::path::Path,
@@ -177,7 +179,7 @@ fn run(
 ) -> (Vec<Value>, Vec<Value>, Vec<Call>) {
     let mut enricher = enricher(proc);
     let mut image = record(What::Exec).unwrap();
-    if what == What::Census {
+    if what == What::Reconcile {
         take(&mut enricher, &record(What::Connect).unwrap());
     }
     let inode = fs::metadata(proc.join("app"));
@@ -187,13 +189,13 @@ fn run(
     let (events, calls) = watched(fault, || match what {
         What::Exec => take(&mut enricher, &image),
         What::Missed => {
-            let drafts = enricher.missed_by_scan(Instant::now());
+            let drafts = enricher.missed_by_scan();
             drafts.iter().map(|draft| serde_json::to_value(&draft.event).unwrap()).collect()
         }
-        What::Census => {
-            let census = Census::take(&enricher.proc(), KernelTimeNs(10 * START_NS));
-            if let Some(census) = census {
-                enricher.reconcile(&census);
+        What::Reconcile => {
+            let snapshot = ProcSnapshot::take(&enricher.proc(), KernelTimeNs(10 * START_NS));
+            if let Some(snapshot) = snapshot {
+                enricher.reconcile(&snapshot);
             }
             Vec::new()
         }
@@ -203,7 +205,7 @@ fn run(
     (events, next, calls)
 }
 
-/// The values of a record by their paths, but for what is said of them.
+/// The values of an event by their paths, without `capture`.
 fn leaves(event: &Value) -> BTreeMap<String, Value> {
     fn walk(path: &str, value: &Value, into: &mut BTreeMap<String, Value>) {
         match value {
@@ -226,41 +228,42 @@ fn leaves(event: &Value) -> BTreeMap<String, Value> {
     found
 }
 
-/// The field whose absence is told, of a value that is absent with it, as the schema has it.
-fn told_as(path: &str) -> String {
+/// The field whose absence stands in `capture.missing` for the absence of this one, by the schema.
+fn stands_for(path: &str) -> String {
     if path == "container.runtime" {
         return "container.id".to_owned();
     }
-    for (of, told) in [(".name", ".executable"), (".args_count", ".args"), (".command_line", ".args")] {
+    for (of, noted) in [(".name", ".executable"), (".args_count", ".args"), (".command_line", ".args")] {
         if let Some(process) =
             path.strip_suffix(of).filter(|process| !process.contains("user") && !process.contains("group"))
         {
-            return format!("{process}{told}");
+            return format!("{process}{noted}");
         }
     }
     path.to_owned()
 }
 
-/// Fails where a value is another one, or absent without a reason.
+/// Fails if a value is another one, or absent without a reason.
 fn check(whole: &Value, faulty: &Value, on: &str) {
     let none = serde_json::Map::new();
     let missing = faulty["capture"]["missing"].as_object().unwrap_or(&none);
     let (known, there) = (leaves(whole), leaves(faulty));
     for (path, value) in &known {
-        let told = told_as(path);
-        let is_told = |field: &String| {
-            told.strip_prefix(field.as_str())
+        let noted = stands_for(path);
+        let is_noted = |field: &String| {
+            noted
+                .strip_prefix(field.as_str())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
-        // A name is that of the process's own passwd file, where it has one that can be read; and a process may have been
-        // given no arguments and no environment.
+        // A name is that of the process's own passwd file, if that can be read. A process may have neither arguments nor an
+        // environment.
         let is_name = path.ends_with("user.name") || path.ends_with("group.name");
-        let may_lack = is_name || (on.contains("Empty") && is_empty_list(faulty, &told));
+        let may_lack = is_name || (on.contains("Empty") && is_empty_list(faulty, &noted));
         match there.get(path) {
             Some(there) if !may_lack => assert_eq!(there, value, "{path} on {on}"),
             None if !may_lack => {
                 assert!(
-                    missing.keys().any(is_told),
+                    missing.keys().any(is_noted),
                     "{path} is absent without a reason on {on}: {missing:?}"
                 );
             }
@@ -277,23 +280,23 @@ fn is_empty_list(event: &Value, member: &str) -> bool {
     event.pointer(&format!("/{list}")).and_then(Value::as_array).is_some_and(Vec::is_empty)
 }
 
-/// Checks each event against the one of the same process. Of one that no record tells of, nothing is known where its
-/// beginning cannot be read.
+/// Checks each event against the one of the same process. A process that no record reports is unknown if its start cannot be
+/// read.
 fn check_events(what: What, whole: &[Value], faulty: &[Value], on: &str) {
     let of = |event: &Value| event["process"]["pid"].clone();
     for whole in whole {
         match faulty.iter().find(|faulty| of(faulty) == of(whole)) {
             Some(faulty) => check(whole, faulty, on),
-            None => assert_eq!(what, What::Missed, "{} is not told on {on}", of(whole)),
+            None => assert_eq!(what, What::Missed, "{} is not reported on {on}", of(whole)),
         }
     }
     assert!(faulty.len() <= whole.len(), "{on}");
 }
 
-/// Each call of the run without a fault, with each of its faults.
+/// Repeats the run once for each call and each of its faults.
 #[track_caller]
 fn check_all(what: What) {
-    // All of a line would be missed alike.
+    // A whole line would be missed in the same way.
     let line = if what == What::Missed { vec![LINE[0], LINE[2]] } else { LINE.to_vec() };
     let directory = fake_proc(&line);
     let (whole, next, calls) = run(what, directory.path(), None);
@@ -318,36 +321,36 @@ fn check_all(what: What) {
 }
 
 #[test]
-fn each_read_for_a_process_that_the_scan_finds_may_fail() {
+fn each_read_may_fail_for_a_process_that_the_scan_finds() {
     check_all(What::Found);
 }
 
 #[test]
-fn each_read_for_a_process_that_the_scan_does_not_find_may_fail() {
+fn each_read_may_fail_for_a_process_that_the_scan_misses() {
     check_all(What::Missed);
 }
 
 #[test]
-fn each_read_for_a_fork_may_fail() {
+fn each_read_may_fail_for_a_fork() {
     check_all(What::Fork);
 }
 
 #[test]
-fn each_read_for_an_exec_may_fail() {
+fn each_read_may_fail_for_an_exec() {
     check_all(What::Exec);
 }
 
 #[test]
-fn each_read_for_an_exit_may_fail() {
+fn each_read_may_fail_for_an_exit() {
     check_all(What::Exit);
 }
 
 #[test]
-fn each_read_for_a_connect_may_fail() {
+fn each_read_may_fail_for_a_connect() {
     check_all(What::Connect);
 }
 
 #[test]
-fn each_read_for_a_census_may_fail() {
-    check_all(What::Census);
+fn each_read_may_fail_for_a_snapshot_of_proc() {
+    check_all(What::Reconcile);
 }

@@ -37,7 +37,22 @@ pub enum Finding {
     },
 }
 
+/// How many notes are shown: a list of rules may have 100,000.
+const SHOWN: usize = 10;
+
 impl Note {
+    /// The words of the first notes, and how many more there are.
+    #[must_use]
+    pub fn in_words<'n>(notes: impl IntoIterator<Item = &'n Self>) -> Vec<String> {
+        let mut notes = notes.into_iter();
+        let mut words: Vec<String> = notes.by_ref().take(SHOWN).map(ToString::to_string).collect();
+        let more = notes.count();
+        if more > 0 {
+            words.push(format!("the same holds for {more} more rules"));
+        }
+        words
+    }
+
     /// Whether the rule may match nothing, which is probably a mistake.
     #[must_use]
     pub fn is_warning(&self) -> bool {
@@ -190,7 +205,7 @@ mod tests {
 
     use tempfile::TempDir;
 
-    use super::{Filter, Finding};
+    use super::{Filter, Finding, Note};
 
     /// A merged /usr: `bin` leads to `usr/bin`, which has `real` and a link `name` to it.
     fn merged() -> TempDir {
@@ -256,6 +271,15 @@ mod tests {
     }
 
     #[test]
+    fn a_long_list_of_notes_is_cut() {
+        let note = |number| Note { rule: format!("exclude image=/{number}"), finding: Finding::Missing };
+        let notes: Vec<_> = (0..100).map(note).collect();
+        let words = Note::in_words(&notes);
+        assert_eq!((words.len(), words.last().unwrap().as_str()), (11, "the same holds for 90 more rules"));
+        assert_eq!(Note::in_words(&notes[..10]).len(), 10);
+    }
+
+    #[test]
     fn a_rule_that_keeps_what_another_leaves_out_is_noted() {
         let filter: Filter = toml::from_str(
             "only = [\"uid=0\", \"cgroup=/a/b\", \"comm=sh\"]\nexclude = [\"uid=0\", \"cgroup=/a\", \"uid=1\"]",
@@ -271,6 +295,6 @@ mod tests {
                 "only cgroup=/a/b keeps nothing: exclude cgroup=/a leaves it out"
             ]
         );
-        assert!(notes.iter().all(super::Note::is_warning));
+        assert!(notes.iter().all(Note::is_warning));
     }
 }

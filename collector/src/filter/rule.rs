@@ -7,7 +7,7 @@ use collector_common::COMM_LEN;
 use super::{
     Facts,
     path::{PathRule, PathRuleError},
-    user,
+    user::{UserError, uid_of},
 };
 use crate::text::until_nul;
 
@@ -52,26 +52,9 @@ pub enum RuleError {
         /// The word.
         word: String,
     },
-    /// A number that no user has.
-    #[error("uid={value}: users have numbers from 0 to 4294967294")]
-    Uid {
-        /// The number, as it was written.
-        value: String,
-    },
-    /// A user name that /etc/passwd does not have.
-    #[error("uid={name}: /etc/passwd has no user {name:?}; give the number that `id -u {name}` prints")]
-    User {
-        /// The name.
-        name: String,
-    },
-    /// The file of users cannot be read.
-    #[error("uid={name}: cannot read /etc/passwd: {reason}; give the number that `id -u {name}` prints")]
-    Users {
-        /// The name that was to be looked up.
-        name: String,
-        /// Why not.
-        reason: String,
-    },
+    /// A user that does not exist.
+    #[error(transparent)]
+    User(#[from] UserError),
     /// A name that no process can have.
     #[error("comm={value} is a name of {} bytes, and the kernel keeps 1 to 15; a longer one is cut: `ps -o comm` shows it", .value.len())]
     Comm {
@@ -123,7 +106,7 @@ impl FromStr for Rule {
         let unknown = || RuleError::Key { word: word.to_owned() };
         let (key, value) = word.split_once('=').ok_or_else(unknown)?;
         match key {
-            "uid" => user::uid_of(value).map(Self::Uid),
+            "uid" => Ok(Self::Uid(uid_of(value)?)),
             "cgroup" => match value.parse() {
                 Ok(id) => Ok(Self::Cgroup(CgroupRule::Id(id))),
                 Err(_) => Ok(Self::Cgroup(CgroupRule::Path(value.parse()?))),

@@ -13,15 +13,17 @@ mod sockets;
 mod status;
 mod text;
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     clock::{WallClock, boottime_ns},
     config::Config,
+    describe::Cgroups,
     digest,
-    enrich::{Draft, Enricher, cgroup::Cgroups, image},
-    event::{Action, Capture, Process, Reason},
-    known, load,
+    enrich::{Draft, Enricher},
+    event::{Action, Capture, Process},
+    fact::Reason,
+    load,
     machine::Machine,
     procfs::{OpenProcError, Proc, ProcLink, ProcessDir, ReadError},
     text::Text,
@@ -109,15 +111,15 @@ fn snapshot(proc: &Arc<Proc>, process: &ProcessDir) -> Result<Draft, InspectErro
     options.actions = BTreeSet::from([Action::Snapshot]);
     let mut enricher = Enricher::new(machine, proc.clone(), cgroups, options);
     let pid = process.tgid();
-    enricher.running(process, Instant::now()).map_err(|_| InspectError::NoProcess { pid })
+    enricher.running(process).map_err(|_| InspectError::NoProcess { pid })
 }
 
 fn with_process(draft: Draft, proc: &Proc) -> Inspection {
-    let Draft { event, file, candidate, .. } = draft;
+    let Draft { event, digest, .. } = draft;
     let mut capture = event.capture;
     let mut process: Box<Process> = event.process.unwrap_or_default();
-    if let (Some(file), Some(candidate)) = (file, candidate) {
-        match digest::compute(&file, candidate, digest::Limits::default(), proc) {
+    if let Some(request) = digest {
+        match digest::compute(request, digest::DigestLimits::default(), proc) {
             Ok(digest) => {
                 process.hash = Some(digest.hashes);
                 process.hash_source = Some(digest.source);
@@ -159,8 +161,8 @@ fn take<T>(inspection: &mut Inspection, field: &'static str, answer: Result<T, R
         Ok(value) => Some(value),
         Err(error) => {
             let kernel = inspection.process.is_kernel == Some(true);
-            let reason = match image::reason(error) {
-                known::Reason::Exited if kernel => known::Reason::KernelTask,
+            let reason = match Reason::from(error) {
+                Reason::Exited if kernel => Reason::KernelTask,
                 reason => reason,
             };
             missing(&mut inspection.capture, field, reason);
@@ -169,8 +171,8 @@ fn take<T>(inspection: &mut Inspection, field: &'static str, answer: Result<T, R
     }
 }
 
-fn missing(capture: &mut Capture, field: &'static str, reason: known::Reason) {
-    capture.missing.insert(field.into(), Reason(reason.name()));
+fn missing(capture: &mut Capture, field: &'static str, reason: Reason) {
+    capture.missing.insert(field.into(), reason.into());
 }
 
 /// Bytes of the kernel as text.

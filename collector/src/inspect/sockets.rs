@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     errno::errno_name,
-    known::Reason,
+    fact::Reason,
     procfs::{Namespace, ProcessDir},
 };
 

@@ -12,7 +12,7 @@ use super::{
     take,
 };
 use crate::{
-    enrich::capability::capability_names,
+    describe::capability::capability_names,
     procfs::{ProcFile, ProcessDir, ReadError, Stat},
     signal::signal_name,
 };

@@ -20,6 +20,7 @@ mod wire;
 
 #[cfg(test)]
 pub(crate) use self::privilege::missing_from;
+#[cfg(feature = "cli")]
 pub(crate) use self::privilege::{advice_to, effective_capabilities};
 pub use self::{
     cgroup_mount::{CgroupMount, find_cgroup2},

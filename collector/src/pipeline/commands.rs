@@ -2,30 +2,42 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::{digest::Limits, wake_event::WakeEvent};
+use crate::{digest::DigestLimits, stream::batch::Delivery, wake_event::WakeEvent};
 
 /// A mailbox that any thread writes to and the pipeline empties. A newer command replaces an older one of its kind that
 /// the pipeline has not taken yet.
 #[derive(Clone, Debug)]
-pub(crate) struct Commands {
-    digest_limits: Arc<Mutex<Option<Limits>>>,
+pub struct Commands {
+    digest_limits: Arc<Mutex<Option<DigestLimits>>>,
+    delivery: Arc<Mutex<Option<Box<dyn Delivery>>>>,
     waker: WakeEvent,
 }
 
 impl Commands {
     /// An empty mailbox. Each command wakes the thread that waits for `waker`.
-    pub(crate) fn new(waker: WakeEvent) -> Self {
-        Self { digest_limits: Arc::default(), waker }
+    #[must_use]
+    pub fn new(waker: WakeEvent) -> Self {
+        Self { digest_limits: Arc::default(), delivery: Arc::default(), waker }
     }
 
     /// Asks for these limits on every digest from now on.
-    pub(crate) fn set_digest_limits(&self, limits: Limits) {
+    pub(crate) fn set_digest_limits(&self, limits: DigestLimits) {
         *self.digest_limits.lock().unwrap_or_else(PoisonError::into_inner) = Some(limits);
         self.waker.wake();
     }
 
+    /// Has `agent-stop` report how the outputs fared.
+    pub(crate) fn set_delivery(&self, delivery: Box<dyn Delivery>) {
+        *self.delivery.lock().unwrap_or_else(PoisonError::into_inner) = Some(delivery);
+    }
+
+    /// Whoever carries the stream away, if anyone.
+    pub(crate) fn take_delivery(&self) -> Option<Box<dyn Delivery>> {
+        self.delivery.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// The limits that were asked for since the last call, if any.
-    pub(crate) fn take_digest_limits(&self) -> Option<Limits> {
+    pub(crate) fn take_digest_limits(&self) -> Option<DigestLimits> {
         self.digest_limits.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

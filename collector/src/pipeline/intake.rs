@@ -5,7 +5,7 @@ use std::time::Instant;
 use collector_common::{Fate, Kind};
 
 use super::{
-    Options,
+    options::Options,
     queue::Queue,
     reconcile::Reconciler,
     tally::{Tally, action_of},
@@ -15,6 +15,7 @@ use crate::{
     digest::Digests,
     enrich::{Draft, Enricher},
     event::{Action, LossReason},
+    filter::Selection,
 };
 
 /// Everything between a record and the queue.
@@ -25,13 +26,14 @@ pub(super) struct Intake {
     pub(super) tally: Tally,
     pub(super) reconciler: Reconciler,
     pub(super) options: Options,
+    pub(super) selection: Selection,
     /// Time of the last record: what is now in a replay.
     pub(super) last_ns: u64,
 }
 
 impl Intake {
     /// Nothing taken yet.
-    pub(super) fn new(enricher: Enricher, digests: Digests, options: Options) -> Self {
+    pub(super) fn new(enricher: Enricher, digests: Digests, options: Options, selection: Selection) -> Self {
         Self {
             enricher,
             digests,
@@ -39,6 +41,7 @@ impl Intake {
             tally: Tally::default(),
             reconciler: Reconciler::default(),
             options,
+            selection,
             last_ns: 0,
         }
     }
@@ -48,20 +51,26 @@ impl Intake {
         self.options.live || self.queue.len() < self.options.queue
     }
 
+    /// Sets the time of a batch of records.
+    pub(super) fn set_now(&mut self, now: Instant) {
+        self.enricher.set_now(now);
+        self.digests.set_now(now);
+    }
+
     /// Takes one record.
-    pub(super) fn take(&mut self, bytes: &[u8], now: Instant) {
+    pub(super) fn take(&mut self, bytes: &[u8]) {
         match decode(bytes) {
             Ok(record) => {
                 self.last_ns = record.time_ns();
                 if self.options.live {
                     self.enricher.follow_clock(self.last_ns);
                 }
-                let draft = self.enricher.enrich(&record, now);
+                let draft = self.enricher.enrich(&record);
                 let action = action_of(record.kind());
                 if record.fate() == Fate::ByLimit && self.options.actions.contains(&action) {
                     self.tally.limited(action, 1);
                 }
-                self.push(action, draft, now);
+                self.push(action, draft);
                 // As many go as come, so that malloc gives the next what the last have left.
                 self.enricher.expire(self.last_ns);
             }
@@ -72,14 +81,15 @@ impl Intake {
         }
     }
 
-    /// Queues the event of a record, if it became one and there is room.
-    pub(super) fn push(&mut self, action: Action, draft: Option<Draft>, now: Instant) {
+    /// Queues the event of a record, if it became one, is selected, and finds room.
+    pub(super) fn push(&mut self, action: Action, draft: Option<Draft>) {
         match draft {
             None => self.tally.filtered(action),
+            Some(draft) if !self.selection.wants(&draft.event) => self.tally.filtered(action),
             Some(_) if self.queue.len() >= self.options.queue => {
                 self.tally.lost(Some(action), LossReason::QueueFull);
             }
-            Some(draft) => self.queue.push(draft, &mut self.digests, now),
+            Some(draft) => self.queue.push(draft, &mut self.digests),
         }
     }
 }

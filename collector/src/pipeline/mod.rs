@@ -4,39 +4,37 @@
 //! It never waits for whoever takes the events. Where nobody takes them the queue fills, and then events are lost,
 //! counted and told; the ring goes on being read, so the table stays right.
 
-mod commands;
+pub mod accounts;
+pub mod channel;
+pub mod commands;
+pub mod handoff;
 mod intake;
-pub mod outlet;
+mod options;
 mod queue;
 mod reconcile;
 mod scan;
+mod stopper;
 pub mod tally;
 
 use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-pub(crate) use self::commands::Commands;
 use self::{
-    intake::Intake,
-    outlet::{Closed, Outlet},
-    queue::Late,
+    accounts::Accounts, channel::Closed, commands::Commands, handoff::Handoff, intake::Intake, queue::Late,
 };
+pub use self::{options::Options, stopper::Stopper};
 use crate::{
     clock::boottime_ns,
     digest::Digests,
     enrich::Enricher,
-    event::{Action, Agent, Event, EventId, Loss, LossReason},
+    event::{Action, Agent, Event, EventId, Loss, LossReason, OutputCounters},
+    filter::Selection,
     process::TableCounters,
     source::{Outcome, OwnedRecord, RecordSource},
-    wake_event::WakeEvent,
 };
 
 /// Records that are read before anything else is looked after.
@@ -51,25 +49,10 @@ const MANY: usize = 24;
 const CALM: usize = 16;
 /// How often the kernel side's counters are read.
 const COUNT_EVERY: Duration = Duration::from_millis(250);
-/// How often a full channel is tried again.
-const RETRY_EVERY: Duration = Duration::from_millis(2);
 /// How long programs that still run on another CPU are waited for after they were detached.
 const SETTLE: Duration = Duration::from_millis(200);
-/// How long digests are waited for at the end, of processes that were told without them.
-const LATE: Duration = Duration::from_secs(5);
-
-/// What is given out, and how much may wait.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The actions that are wanted.
-    pub actions: BTreeSet<Action>,
-    /// Events that may wait for their digests or for whoever takes them.
-    pub queue: usize,
-    /// Size of the ring.
-    pub ring_bytes: usize,
-    /// Whether this happens now. A replay is the same each time: it says nothing of how late it was written.
-    pub live: bool,
-}
+/// Shutdown grace for the outputs to be offered every event before their counters are written.
+const OFFERED: Duration = Duration::from_millis(200);
 
 /// What one turn has read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -78,74 +61,73 @@ struct Read {
     bytes: usize,
 }
 
-/// Ends a pipeline from outside.
-#[derive(Clone, Debug)]
-pub struct Stopper {
-    stop: Arc<AtomicBool>,
-    waker: WakeEvent,
-}
-
-impl Stopper {
-    /// For a pipeline that waits with this bell.
-    #[must_use]
-    pub fn new(waker: WakeEvent) -> Self {
-        Self { stop: Arc::new(AtomicBool::new(false)), waker }
-    }
-
-    /// Lets nothing new begin: what has begun is given out, then `agent-stop`, then the stream ends.
-    pub fn stop(&self) {
-        self.stop.store(true, Ordering::Release);
-        self.waker.wake();
-    }
-
-    fn is_asked(&self) -> bool {
-        self.stop.load(Ordering::Acquire)
-    }
+/// What a pipeline is made of.
+pub struct Setup {
+    /// Where records come from.
+    pub source: Box<dyn RecordSource>,
+    /// Makes events of them.
+    pub enricher: Enricher,
+    /// Computes digests.
+    pub digests: Digests,
+    /// What is given out.
+    pub options: Options,
+    /// The events that are written; the others count as filtered. The pipeline ends once the selection is done.
+    pub selection: Selection,
+    /// Where events go.
+    pub handoff: Box<dyn Handoff>,
+    /// Ends the pipeline.
+    pub stopper: Stopper,
+    /// What other threads ask of it.
+    pub commands: Commands,
+    /// Where it publishes its counters.
+    pub accounts: Accounts,
+    /// Stands before the sequence in `event.id`.
+    pub run_id: Arc<str>,
 }
 
 /// The thread's state.
 pub struct Pipeline {
     source: Box<dyn RecordSource>,
     intake: Intake,
-    outlet: Box<dyn Outlet>,
+    handoff: Box<dyn Handoff>,
     stopper: Stopper,
-    commands: Option<Commands>,
-    /// Before the sequence in `event.id`.
+    commands: Commands,
+    accounts: Accounts,
     run_id: Arc<str>,
     sequence: u64,
     counted: Instant,
-    /// `loss` records in the queue.
+    /// `loss` events in the queue.
     losses_queued: usize,
 }
 
 impl Pipeline {
-    /// Made, not yet running. `run_id` comes before the sequence in `event.id`.
+    /// Made, not yet running.
     #[must_use]
-    pub fn new(
-        source: Box<dyn RecordSource>,
-        enricher: Enricher,
-        digests: Digests,
-        options: Options,
-        outlet: Box<dyn Outlet>,
-        stopper: Stopper,
-        run_id: Arc<str>,
-    ) -> Self {
+    pub fn new(setup: Setup) -> Self {
+        let Setup {
+            source,
+            enricher,
+            digests,
+            options,
+            selection,
+            handoff,
+            stopper,
+            commands,
+            accounts,
+            run_id,
+        } = setup;
         Self {
             source,
-            intake: Intake::new(enricher, digests, options),
-            outlet,
+            intake: Intake::new(enricher, digests, options, selection),
+            handoff,
             stopper,
-            commands: None,
+            commands,
+            accounts,
             run_id,
             sequence: 0,
             counted: Instant::now(),
             losses_queued: 0,
         }
-    }
-
-    /// Obeys these commands while it runs.
-    pub(crate) fn obey(&mut self, commands: Commands) {
-        self.commands = Some(commands);
     }
 
     /// Runs until it is stopped, the source ends, or nobody takes the events any more. Returns how the source ended.
@@ -181,25 +163,25 @@ impl Pipeline {
         }
         let mut records = Vec::new();
         while self.source.next(&mut |bytes| records.push(OwnedRecord::copy(bytes))) {}
-        let now = Instant::now();
+        self.intake.set_now(Instant::now());
         for record in scan::parents_first(&mut records) {
-            self.intake.take(record.bytes(), now);
+            self.intake.take(record.bytes());
             self.give_out()?;
         }
         for record in &records {
-            self.intake.take(record.bytes(), now);
+            self.intake.take(record.bytes());
             self.give_out()?;
         }
-        for draft in self.intake.enricher.missed_by_scan(now) {
+        for draft in self.intake.enricher.missed_by_scan() {
             self.intake.tally.made(Action::Snapshot);
-            self.intake.push(Action::Snapshot, Some(draft), now);
+            self.intake.push(Action::Snapshot, Some(draft));
             self.give_out()?;
         }
         Ok(())
     }
 
     fn watch(&mut self) -> Result<(), Closed> {
-        while !self.stopper.is_asked() && !self.source.is_finished() {
+        while !self.stopper.is_asked() && !self.source.is_finished() && !self.intake.selection.is_done() {
             let census_over = self.intake.reconciler.is_over();
             let read = self.read()?;
             if census_over && read.records < BATCH {
@@ -219,13 +201,13 @@ impl Pipeline {
 
     /// Reads some records and gives out what becomes of them.
     fn read(&mut self) -> Result<Read, Closed> {
-        let now = Instant::now();
+        self.intake.set_now(Instant::now());
         let mut read = Read::default();
         while read.records < BATCH && self.intake.has_room() {
             let Self { source, intake, .. } = self;
             let found = source.next(&mut |bytes| {
                 read.bytes += bytes.len();
-                intake.take(bytes, now);
+                intake.take(bytes);
             });
             if !found {
                 break;
@@ -257,15 +239,16 @@ impl Pipeline {
     /// Takes finished digests, and tells those that came too late for their event.
     fn collect_digests(&mut self) {
         self.stopper.waker.silence();
-        if let Some(limits) = self.commands.as_ref().and_then(Commands::take_digest_limits) {
+        if let Some(limits) = self.commands.take_digest_limits().filter(|_| self.intake.options.live) {
             self.intake.digests.set_limits(limits);
         }
-        for computation in self.intake.digests.collect(Instant::now()) {
-            for Late { process, ticket } in self.intake.queue.take_late(computation) {
+        self.intake.digests.set_now(Instant::now());
+        for computation in self.intake.digests.collect() {
+            for Late { process, digest } in self.intake.queue.take_late(computation) {
                 let now = self.now_ns();
                 let mut event = self.intake.enricher.own(Action::Checksums, now);
                 event.process = Some(Box::new(process));
-                queue::write(&mut event, &ticket.state(), false);
+                queue::write(&mut event, &digest.state(), false);
                 if !self.intake.options.actions.contains(&Action::Checksums) {
                     continue;
                 }
@@ -299,13 +282,14 @@ impl Pipeline {
             Ok(counters) => self.intake.tally.kernel(&counters),
             Err(error) => tracing::error!("the kernel side's counters cannot be read: {error}"),
         }
+        self.accounts.publish(self.intake.tally.counters());
     }
 
     /// Gives out what may leave; answers whether whoever takes it has no more room.
     fn give_out(&mut self) -> Result<bool, Closed> {
         let full = self.give_out_ready()?;
         if !full {
-            self.outlet.hand_on();
+            self.handoff.hand_on();
         }
         Ok(full)
     }
@@ -313,11 +297,11 @@ impl Pipeline {
     /// The same, and does not hand on what is taken: there is more to come at once.
     fn give_out_ready(&mut self) -> Result<bool, Closed> {
         // Room first: an event that has left the queue has its place in the stream.
-        while self.outlet.has_room()? {
+        while self.handoff.has_room()? {
             let Some(event) = self.next() else {
                 return Ok(false);
             };
-            self.outlet.take(event);
+            self.handoff.take(event);
         }
         Ok(true)
     }
@@ -366,9 +350,8 @@ impl Pipeline {
     fn wait(&self, channel_full: bool) {
         let now = Instant::now();
         let mut until = now + COUNT_EVERY;
-        if channel_full {
-            until = until.min(now + RETRY_EVERY);
-        } else if let Some(deadline) = self.intake.queue.deadline() {
+        // A full channel wakes this thread when it has room again.
+        if let Some(deadline) = self.intake.queue.deadline().filter(|_| !channel_full) {
             until = until.min(deadline);
         }
         let timeout = Timespec::try_from(until.saturating_duration_since(now)).ok();
@@ -401,16 +384,16 @@ impl Pipeline {
 
     /// Gives out the rest, however long whoever takes it needs, and waits a while for digests that were promised.
     fn empty_queue(&mut self) -> Result<(), Closed> {
-        let until = Instant::now() + LATE;
+        let until = Instant::now() + self.intake.options.digest_grace;
         loop {
             self.collect_digests();
             self.queue_losses();
             while let Some((event, time_ns)) = self.intake.queue.pop(Instant::now()) {
                 let event = self.placed(event, time_ns);
-                self.outlet.wait_for_room()?;
-                self.outlet.take(event);
+                self.wait_for_room()?;
+                self.handoff.take(event);
             }
-            self.outlet.hand_on();
+            self.handoff.hand_on();
             let late = self.intake.queue.late();
             if self.intake.queue.len() == 0 && !self.intake.tally.has_untold() {
                 if late == 0 {
@@ -433,6 +416,7 @@ impl Pipeline {
         }
         tracing::debug!("{unknown} times a process was looked for in /proc");
         self.intake.tally.ended_unseen(ended_unseen);
+        let sequence = self.sequence;
         let stop = self.intake.enricher.own(Action::AgentStop, now);
         self.intake.tally.made(Action::AgentStop);
         let mut stop = self.placed(stop, now);
@@ -441,10 +425,32 @@ impl Pipeline {
             agent.degraded.insert("recording".to_owned(), damage.to_string());
             stop.agent = Some(Box::new(agent));
         }
-        // Where nobody takes it any more there is nobody to tell.
-        if self.outlet.wait_for_room().is_ok() {
-            self.outlet.take(stop);
-            self.outlet.hand_on();
+        if self.intake.options.live {
+            stop.outputs = self.delivery_counters(sequence);
         }
+        // If the consumer is gone, nobody misses the event.
+        if self.wait_for_room().is_ok() {
+            self.handoff.take(stop);
+            self.handoff.hand_on();
+        }
+    }
+
+    /// Waits until there is room, however long the consumer needs. For the end of the stream, when there is nothing else to do.
+    fn wait_for_room(&mut self) -> Result<(), Closed> {
+        while !self.handoff.has_room()? {
+            self.wait_for_bell(COUNT_EVERY);
+            self.stopper.waker.silence();
+        }
+        Ok(())
+    }
+
+    /// The counters of the outputs, once each was offered all events up to this sequence; or what they are after a while.
+    fn delivery_counters(&self, sequence: u64) -> Vec<OutputCounters> {
+        let Some(delivery) = self.commands.take_delivery() else { return Vec::new() };
+        let until = Instant::now() + OFFERED;
+        while delivery.offered() < sequence && Instant::now() < until {
+            self.wait_for_bell(PAUSE);
+        }
+        delivery.counters()
     }
 }

@@ -6,10 +6,10 @@ use std::{
 };
 
 use crate::{
-    digest::{Answer, Digests, State, Ticket},
+    digest::{Answer, Digests, PendingDigest, State},
     enrich::Draft,
-    event::{Action, Event, Origin, Process, Reason as WrittenReason},
-    known::Reason,
+    event::{Action, Event, Origin, Process},
+    fact::Reason,
 };
 
 /// Events written without their digests whose digests will be told, at most.
@@ -25,7 +25,7 @@ struct Waiting {
 
 #[derive(Clone, Debug)]
 struct Wanted {
-    ticket: Ticket,
+    pending: PendingDigest,
     /// Until when the event waits; `None` for one that takes what there is.
     deadline: Option<Instant>,
 }
@@ -34,7 +34,7 @@ struct Wanted {
 #[derive(Debug)]
 pub(super) struct Late {
     pub(super) process: Process,
-    pub(super) ticket: Ticket,
+    pub(super) digest: PendingDigest,
 }
 
 /// The queue.
@@ -60,24 +60,19 @@ impl Queue {
     }
 
     /// Takes a draft in, and asks for its digests.
-    pub(super) fn push(&mut self, draft: Draft, digests: &mut Digests, now: Instant) {
-        let Draft { mut event, time_ns, file, candidate } = draft;
-        let digest = match (file, candidate) {
-            (Some(file), Some(candidate)) => {
-                let lives = event.action() != Action::Exit;
-                match digests.of(&file, now, candidate, lives) {
-                    Answer::Known(state) => {
-                        write(&mut event, &state, true);
-                        None
-                    }
-                    Answer::Asked { ticket, first } => {
-                        // The end of a process waits for nothing that its exec has waited for.
-                        let waits = first || !matches!(event.action(), Action::Exit | Action::Fork);
-                        Some(Wanted { ticket, deadline: waits.then(|| now + digests.wait()) })
-                    }
-                }
+    pub(super) fn push(&mut self, draft: Draft, digests: &mut Digests) {
+        let Draft { mut event, time_ns, digest } = draft;
+        let digest = match digest.map(|request| digests.of(request)) {
+            Some(Answer::Known(state)) => {
+                write(&mut event, &state, true);
+                None
             }
-            _ => None,
+            Some(Answer::Pending { digest, first }) => {
+                // The end of a process waits for nothing that its exec has waited for.
+                let waits = first || !matches!(event.action(), Action::Exit | Action::Fork);
+                Some(Wanted { pending: digest, deadline: waits.then(|| digests.deadline()) })
+            }
+            None => None,
         };
         self.waiting.push_back(Waiting { event, time_ns, digest });
     }
@@ -90,15 +85,15 @@ impl Queue {
     /// The next event that may leave, with its time.
     pub(super) fn pop(&mut self, now: Instant) -> Option<(Box<Event>, u64)> {
         let head = self.waiting.front()?;
-        if let Some(Wanted { ticket, deadline: Some(deadline) }) = &head.digest
+        if let Some(Wanted { pending, deadline: Some(deadline) }) = &head.digest
             && now < *deadline
-            && matches!(ticket.state(), State::Pending)
+            && matches!(pending.state(), State::Pending)
         {
             return None;
         }
         let Waiting { mut event, time_ns, digest } = self.waiting.pop_front()?;
         if let Some(wanted) = digest {
-            self.settle(&mut event, wanted.ticket);
+            self.settle(&mut event, wanted.pending);
         }
         Some((event, time_ns))
     }
@@ -117,23 +112,23 @@ impl Queue {
     }
 
     /// Writes the digests that there are by now.
-    fn settle(&mut self, event: &mut Event, ticket: Ticket) {
-        let state = ticket.state();
+    fn settle(&mut self, event: &mut Event, digest: PendingDigest) {
+        let state = digest.state();
         write(event, &state, false);
         if matches!(state, State::Pending) && self.late_count < LATE_MAX {
-            self.remember(event, ticket);
+            self.remember(event, digest);
         }
     }
 
-    fn remember(&mut self, event: &Event, ticket: Ticket) {
+    fn remember(&mut self, event: &Event, digest: PendingDigest) {
         let Some(process) = event.process.as_deref() else { return };
-        let late = self.late.entry(ticket.computation()).or_default();
+        let late = self.late.entry(digest.computation()).or_default();
         // A connect or the end of a process whose exec is remembered adds nothing.
         if late.iter().any(|late| late.process.exec_id == process.exec_id) {
             return;
         }
         self.late_count += 1;
-        late.push(Late { process: identity(process), ticket });
+        late.push(Late { process: identity(process), digest });
     }
 }
 
@@ -166,5 +161,5 @@ pub(super) fn write(event: &mut Event, state: &State, cached: bool) {
         State::Pending => Reason::Pending,
         State::Failed(reason) => *reason,
     };
-    event.capture.missing.insert("process.hash".into(), WrittenReason(reason.name()));
+    event.capture.missing.insert("process.hash".into(), reason.into());
 }

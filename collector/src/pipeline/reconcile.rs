@@ -8,9 +8,10 @@ use std::{
 
 use crate::{
     clock::boottime_ns,
-    enrich::{Census, Enricher},
+    enrich::Enricher,
     linux::{ORDINARY, set_nice},
     process::KernelTimeNs,
+    track::ProcSnapshot,
 };
 
 /// While records go on being lost, the time from one census to the next.
@@ -22,7 +23,7 @@ pub(super) struct Reconciler {
     /// Whether records were lost since the last census began.
     lost: bool,
     began: Option<Instant>,
-    under_way: Option<JoinHandle<Option<Census>>>,
+    under_way: Option<JoinHandle<Option<ProcSnapshot>>>,
 }
 
 impl Reconciler {
@@ -41,7 +42,7 @@ impl Reconciler {
         let census = move || {
             // As digests do: it would go before others like the thread that starts it, and has no such hurry.
             let _ = set_nice(ORDINARY);
-            Census::take(&proc, KernelTimeNs(boottime_ns()))
+            ProcSnapshot::take(&proc, KernelTimeNs(boottime_ns()))
         };
         match thread::Builder::new().name("census".to_owned()).spawn(census) {
             Ok(thread) => {

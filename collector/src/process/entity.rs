@@ -1,17 +1,16 @@
-//! The OCSF Common Process Identifier (CPID): an id of a process that any tool on the machine computes alike.
+//! The OCSF Common Process Identifier (CPID): an id of a process that every tool on the machine computes the same way.
 //!
 //! Specification: <https://github.com/ocsf/common-process-id>, section "Linux".
 
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
-use super::KernelTimeNs;
+use super::key::KernelTimeNs;
 use crate::event::EntityId;
 
-/// The id of the process with the process id `vpid` in its innermost PID namespace, whose inode number is
-/// `pid_namespace`.
+/// The CPID of a process. `vpid` is its id in its innermost PID namespace, whose inode number is `pid_namespace`.
 ///
-/// Two lives of one id that begin in the same clock tick (10 ms) have the same CPID, by its specification.
+/// Two lives of one id that begin in the same clock tick (10 ms) have the same CPID; the specification wants it so.
 #[must_use]
 pub fn entity_id(boot: Uuid, pid_namespace: u32, start: KernelTimeNs, vpid: u32) -> EntityId {
     let mut hasher = Sha256::new();
@@ -29,7 +28,7 @@ mod tests {
     use super::{KernelTimeNs, entity_id};
 
     #[test]
-    fn the_id_is_that_of_the_specifications_own_example() {
+    fn the_id_equals_the_example_of_the_specification() {
         let boot = "2899dae4-4fa4-4eef-95b6-6bc95325f61a".parse().unwrap();
         let start = KernelTimeNs(555_580_000_000);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What names a process.
+//! The names of processes.
 
 use crate::procfs::StartTicks;
 
@@ -11,13 +11,13 @@ pub struct Tgid(pub u32);
 pub struct KernelTimeNs(pub u64);
 
 impl KernelTimeNs {
-    /// The beginning of a clock tick, as near as /proc tells the start of a process.
+    /// The start of a clock tick. /proc gives the start of a process in ticks.
     #[must_use]
     pub fn from_ticks(ticks: StartTicks) -> Self {
         Self(ticks.to_boottime_ns())
     }
 
-    /// As /proc tells the start of a process: in whole clock ticks.
+    /// The clock tick that contains this moment.
     #[must_use]
     pub fn to_ticks(self) -> StartTicks {
         StartTicks::from_boottime_ns(self.0)
@@ -34,21 +34,21 @@ pub struct ProcessKey {
 }
 
 impl ProcessKey {
-    /// From the words of a record.
+    /// From an id and a start in nanoseconds since boot.
     #[must_use]
     pub fn new(tgid: u32, start_ns: u64) -> Self {
         Self { tgid: Tgid(tgid), start: KernelTimeNs(start_ns) }
     }
 
-    /// The same life as /proc names it, which tells the start to the clock tick.
+    /// From two fields of a record that may name no process. `None` for id 0: the first processes have no parent.
+    #[must_use]
+    pub fn from_record(tgid: u32, start_ns: u64) -> Option<Self> {
+        (tgid != 0).then(|| Self::new(tgid, start_ns))
+    }
+
+    /// The same life with its start cut to the clock tick, as /proc gives it.
     #[must_use]
     pub fn to_the_tick(self) -> Self {
         Self { start: KernelTimeNs::from_ticks(self.start.to_ticks()), ..self }
-    }
-
-    /// The parent of the first processes: there is none.
-    #[must_use]
-    pub fn is_none(self) -> bool {
-        self.tgid.0 == 0
     }
 }

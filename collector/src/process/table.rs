@@ -1,191 +1,143 @@
 //! The table of processes.
 //!
-//! The records of the kernel keep it: a fork and the start-up scan add, an exec replaces the image, an exit ends, and a
-//! while later the entry goes. An ended entry stays for a grace time, since records of other CPUs may still name it,
-//! and then as long as another entry names it as its parent or its reaper: it tells who took the children over.
+//! Records of the kernel maintain it: a fork and the start-up scan add an entry, an exec replaces the image, an exit ends
+//! the entry, and later the entry is removed. An ended entry stays for a grace time, because records of other CPUs may still
+//! name it, and then as long as another entry names it as its parent or its reaper: it says who took the children over.
 
 use std::collections::VecDeque;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{KernelTimeNs, ProcessKey, Tgid};
-use crate::defaults;
-
-/// How large it may become.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Entries; beyond that the oldest ended one goes, else the new one is not kept.
-    pub entries: usize,
-    /// Nanoseconds that an ended entry stays.
-    pub grace_ns: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { entries: defaults::TABLE_ENTRIES, grace_ns: defaults::TABLE_GRACE_MS * 1_000_000 }
-    }
-}
-
-/// What the table counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TableCounters {
-    /// Entries that went before their time, or never were, for want of room.
-    pub evicted: u64,
-    /// Processes that a record named and the table did not know.
-    pub unknown: u64,
-    /// Processes that were gone and whose exit no record has told, not even later: [`Table::end_unseen`].
-    pub ended_unseen: u64,
-}
-
-/// A process.
-#[derive(Debug)]
-pub struct Entry<I> {
-    /// The real parent, as the last record that told it said; [`Table::parent`] follows it over the parent's end.
-    parent: ProcessKey,
-    /// What it is.
-    pub process: I,
-    /// When it ended.
-    ended: Option<KernelTimeNs>,
-    /// It was found to be gone; its exit has not been told.
-    unseen: bool,
-    /// Who took over its children when it ended.
-    reaper: ProcessKey,
-    /// How often other entries name this one, as their parent or their reaper.
-    named: u32,
-    /// Its grace time is over: it stays for those that name it alone.
-    expired: bool,
-    /// It is in a line that somebody keeps: see [`Table::lineage`].
-    in_line: bool,
-}
-
-impl<I> Entry<I> {
-    /// Whether its exit has been seen.
-    #[must_use]
-    pub fn has_ended(&self) -> bool {
-        self.ended.is_some()
-    }
-}
+use super::{
+    absent::Absent,
+    entry::{ChainGeneration, Entry, Exit, Life},
+    key::{KernelTimeNs, ProcessKey, Tgid},
+    limits::{TableCounters, TableLimits},
+};
 
 /// All processes that the agent knows.
 #[derive(Debug)]
 pub struct Table<I> {
     entries: FxHashMap<ProcessKey, Entry<I>>,
-    /// How often entries name a process that is not here: it may come yet.
-    named_absent: FxHashMap<ProcessKey, u32>,
-    /// Processes that ended without ever having been here, for the grace time.
+    absent: Absent,
+    /// Processes that ended without ever having been in the table, for the grace time.
     ended_unknown: FxHashSet<ProcessKey>,
     /// Ended processes, oldest first.
     ended: VecDeque<(KernelTimeNs, ProcessKey)>,
-    limits: Limits,
+    limits: TableLimits,
     counters: TableCounters,
-    lineage: u64,
+    generation: ChainGeneration,
 }
 
 impl<I> Table<I> {
-    /// An empty one.
+    /// An empty table.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: TableLimits) -> Self {
         Self {
             entries: FxHashMap::default(),
-            named_absent: FxHashMap::default(),
+            absent: Absent::default(),
             ended_unknown: FxHashSet::default(),
             ended: VecDeque::new(),
             limits,
             counters: TableCounters::default(),
-            lineage: 0,
+            generation: ChainGeneration::default(),
         }
     }
 
-    /// How many entries there are.
+    /// The number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is none.
+    /// Whether the table is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// What was counted.
+    /// What the table counted so far.
     #[must_use]
     pub fn counters(&self) -> TableCounters {
         self.counters
     }
 
-    /// The process, running or lately ended.
+    /// The process, running or recently ended.
     #[must_use]
     pub fn get(&self, key: ProcessKey) -> Option<&Entry<I>> {
         self.entries.get(&key)
     }
 
-    /// The processes whose end was not seen, in no order.
+    /// The processes whose end is not known, in no order.
     pub fn running(&self) -> impl Iterator<Item = (ProcessKey, &I)> {
         let running = self.entries.iter().filter(|(_, entry)| !entry.has_ended());
         running.map(|(key, entry)| (*key, &entry.process))
     }
 
-    /// When the process of this id began that entries name and that is not here.
+    /// The start of the process with this id that entries name and that is not in the table.
     #[must_use]
-    pub fn named_absent(&self, tgid: Tgid) -> Option<KernelTimeNs> {
-        self.named_absent.keys().find(|key| key.tgid == tgid).map(|key| key.start)
+    pub fn start_of_absent(&self, tgid: Tgid) -> Option<KernelTimeNs> {
+        self.absent.start_of(tgid)
     }
 
-    /// The process, to change what it is.
+    /// The process, to change what is known of it.
     pub fn get_mut(&mut self, key: ProcessKey) -> Option<&mut I> {
-        self.entries.get_mut(&key).map(|entry| {
-            self.lineage += u64::from(entry.in_line);
-            &mut entry.process
-        })
+        self.change(key).map(|entry| &mut entry.process)
     }
 
-    /// A number that is another one once any process of a line has changed, ended, or come to another parent: a line of
-    /// entries from one up, each of them noted by [`Table::in_line`], until one that is not here, is as it was while this
-    /// number is.
+    /// An entry that is about to change in a way that its descendants' events show.
+    fn change(&mut self, key: ProcessKey) -> Option<&mut Entry<I>> {
+        let entry = self.entries.get_mut(&key)?;
+        self.generation.invalidate_if(entry.is_in_chain);
+        Some(entry)
+    }
+
+    /// Generation of cached ancestor chains; a chain is valid while it is unchanged.
+    ///
+    /// It changes when an entry of any chain changes, ends, or gets another parent, and when the process comes at which a
+    /// chain stopped because it was missing. The caller reports the entries of a chain by [`Table::add_to_chain`].
     #[must_use]
-    pub fn lineage(&self) -> u64 {
-        self.lineage
+    pub fn chain_generation(&self) -> u64 {
+        self.generation.0
     }
 
-    /// The process, which is now in a line that the caller keeps.
-    pub fn in_line(&mut self, key: ProcessKey) -> Option<&I> {
+    /// The process, which the caller adds to an ancestor chain that it caches.
+    pub fn add_to_chain(&mut self, key: ProcessKey) -> Option<&I> {
         self.entries.get_mut(&key).map(|entry| {
-            entry.in_line = true;
+            entry.is_in_chain = true;
             &entry.process
         })
     }
 
-    /// Whether its end was seen, be it that nothing else of it ever was.
+    /// Whether its end is known, even if nothing else was ever recorded.
     #[must_use]
     pub fn has_ended(&self, key: ProcessKey) -> bool {
         self.ended_unknown.contains(&key) || self.get(key).is_some_and(Entry::has_ended)
     }
 
-    /// Whether the end was seen of a process that has this id and began in the same clock tick. Goes over all entries.
+    /// Whether a process with this id ended that began in the same clock tick. Visits all entries.
     #[must_use]
     pub fn ended_in_tick(&self, key: ProcessKey) -> bool {
         let cut = key.to_the_tick();
         self.ended_of_tick(key).is_some() || self.ended_unknown.iter().any(|other| other.to_the_tick() == cut)
     }
 
-    /// The ended process that has this id and began in the same clock tick. Goes over all entries.
+    /// The ended process with this id that began in the same clock tick. Visits all entries.
     #[must_use]
     pub fn ended_of_tick(&self, key: ProcessKey) -> Option<ProcessKey> {
-        let ended = self.entries.iter().filter(|(_, entry)| entry.has_ended()).map(|(key, _)| *key);
-        ended.into_iter().find(|other| other.to_the_tick() == key.to_the_tick())
+        let mut ended = self.entries.iter().filter(|(_, entry)| entry.has_ended()).map(|(key, _)| *key);
+        ended.find(|other| other.to_the_tick() == key.to_the_tick())
     }
 
-    /// Counts a process that a record named and that is not here.
+    /// Counts a process that a record named and that is not in the table.
     pub fn count_unknown(&mut self) {
         self.counters.unknown += 1;
     }
 
-    /// Adds a process, or replaces what it is. An entry that has ended stays ended: its record came late.
-    pub fn insert(&mut self, key: ProcessKey, parent: ProcessKey, process: I) {
-        if let Some(entry) = self.entries.get_mut(&key) {
+    /// Adds a process, or replaces what is known of it. An ended entry stays ended: this record came late.
+    pub fn insert(&mut self, key: ProcessKey, parent: Option<ProcessKey>, process: I) {
+        if let Some(entry) = self.change(key) {
             entry.process = process;
-            self.lineage += u64::from(entry.in_line);
             self.set_parent(key, parent);
             return;
         }
@@ -193,132 +145,117 @@ impl<I> Table<I> {
             self.counters.evicted += 1;
             return;
         }
-        let named = self.named_absent.remove(&key).unwrap_or(0);
-        // A line that ended where it was missing goes on.
-        self.lineage += u64::from(named > 0);
-        let entry = Entry {
-            parent,
-            process,
-            ended: None,
-            unseen: false,
-            reaper: ProcessKey::default(),
-            named,
-            expired: false,
-            in_line: false,
-        };
-        self.entries.insert(key, entry);
-        self.name(parent);
+        let references = self.absent.take(key);
+        // A chain that stopped here goes on.
+        self.generation.invalidate_if(references > 0);
+        self.entries.insert(key, Entry::new(process, parent, references));
+        self.refer(parent);
     }
 
-    /// Gives a process that was found in /proc, which tells a start to the clock tick, the start that a record tells: it is one
-    /// process, and who named it by the first names it by the second. A walk over the table, where there was such a one.
-    pub fn tell_start(&mut self, key: ProcessKey) {
+    /// Replaces a tick-precise start from /proc by the exact one and re-keys every reference. Visits all entries where there
+    /// was such a process.
+    pub fn refine_start(&mut self, key: ProcessKey) {
         let cut = key.to_the_tick();
         if cut == key || self.entries.contains_key(&key) {
             return;
         }
-        // One that has ended began at that nanosecond, in a tick of which this process is another life of the id.
+        // A process whose end is known began at exactly that nanosecond. It is another life of the id, in the same tick.
         if self.has_ended(cut) {
             return;
         }
         let entry = self.entries.remove(&cut);
-        let named_absent = self.named_absent.remove(&cut);
-        if entry.is_none() && named_absent.is_none() {
+        let references = self.absent.take(cut);
+        if entry.is_none() && references == 0 {
             return;
         }
-        self.lineage += 1;
-        let others = self.entries.values_mut().flat_map(|other| [&mut other.parent, &mut other.reaper]);
-        let ended = self.ended.iter_mut().map(|(_, ended)| ended);
-        others.chain(ended).filter(|named| **named == cut).for_each(|named| *named = key);
-        if let Some(named) = named_absent {
-            *self.named_absent.entry(key).or_default() += named;
-        }
+        self.generation.invalidate_if(true);
+        self.entries.values_mut().for_each(|other| other.rekey(cut, key));
+        self.ended.iter_mut().filter(|(_, ended)| *ended == cut).for_each(|(_, ended)| *ended = key);
+        self.absent.add(key, references);
         if let Some(mut entry) = entry {
-            entry.named += self.named_absent.remove(&key).unwrap_or(0);
+            entry.references += self.absent.take(key);
             self.entries.insert(key, entry);
         }
     }
 
-    /// Notes the real parent that a record told: after a reparenting another one than before.
-    pub fn set_parent(&mut self, key: ProcessKey, parent: ProcessKey) {
-        let Some(entry) = self.entries.get_mut(&key) else { return };
-        let before = std::mem::replace(&mut entry.parent, parent);
-        if before != parent {
-            self.lineage += u64::from(entry.in_line);
-            self.name(parent);
-            self.unname(before);
+    /// Sets the real parent: after a reparenting it is another one than before.
+    pub fn set_parent(&mut self, key: ProcessKey, parent: Option<ProcessKey>) {
+        let Some(before) = self.get(key).map(|entry| entry.parent).filter(|before| *before != parent) else {
+            return;
+        };
+        if let Some(entry) = self.change(key) {
+            entry.parent = parent;
         }
+        self.refer(parent);
+        self.dereference(before);
     }
 
-    /// Notes the end of a process and who takes over its children. Answers `false` where it had ended already.
-    pub fn end(&mut self, key: ProcessKey, at: KernelTimeNs, reaper: ProcessKey) -> bool {
-        let Some(entry) = self.entries.get_mut(&key) else {
+    /// Ends a process by its exit record. `reaper` takes over its children. Returns `false` if an exit record came before.
+    pub fn end(&mut self, key: ProcessKey, at: KernelTimeNs, reaper: Option<ProcessKey>) -> bool {
+        let Some(entry) = self.change(key) else {
             self.hand_over(key, reaper);
             self.ended.push_back((at, key));
             return self.ended_unknown.insert(key);
         };
-        if std::mem::take(&mut entry.unseen) {
-            self.counters.ended_unseen -= 1;
-        } else if entry.has_ended() {
-            return false;
+        let expired = match entry.life {
+            Life::Ended { exit: Exit::Seen { .. }, .. } => return false,
+            Life::Ended { exit: Exit::Unseen, expired } => expired,
+            Life::Running => false,
+        };
+        // The first process of a PID namespace would be its own reaper; it has no children left when it ends.
+        let reaper = reaper.filter(|reaper| *reaper != key);
+        let ended = Life::Ended { exit: Exit::Seen { reaper }, expired };
+        match std::mem::replace(&mut entry.life, ended) {
+            Life::Running => self.ended.push_back((at, key)),
+            Life::Ended { .. } => self.counters.ended_unseen -= 1,
         }
-        let queued = entry.ended.replace(at).is_some();
-        self.lineage += u64::from(entry.in_line);
-        // The first process of a PID namespace would be its own reaper; nobody is left when it ends.
-        if reaper != key {
-            entry.reaper = reaper;
-            self.name(reaper);
-        }
-        if !queued {
-            self.ended.push_back((at, key));
-        }
+        self.refer(reaper);
         true
     }
 
-    /// Gives the children of a process that is not here to whoever takes them over.
-    fn hand_over(&mut self, key: ProcessKey, reaper: ProcessKey) {
-        if !self.named_absent.contains_key(&key) {
+    /// Gives the children of a process that is not in the table to the process that took them over.
+    fn hand_over(&mut self, key: ProcessKey, reaper: Option<ProcessKey>) {
+        if !self.absent.contains(key) {
             return;
         }
-        let children: Vec<ProcessKey> =
-            self.entries.iter().filter(|(_, child)| child.parent == key).map(|(key, _)| *key).collect();
-        for child in children {
+        let children =
+            self.entries.iter().filter(|(_, child)| child.parent == Some(key)).map(|(key, _)| *key);
+        for child in children.collect::<Vec<_>>() {
             self.set_parent(child, reaper);
         }
     }
 
-    /// Notes that a process is gone whose exit was not told, and who took over its children is not known. Where the exit
-    /// is told after all, [`Table::end`] takes it.
+    /// Ends a process that is gone and whose exit record did not come. Who took over its children is not known. If the exit
+    /// record comes after all, [`Table::end`] accepts it.
     pub fn end_unseen(&mut self, key: ProcessKey, at: KernelTimeNs) {
-        if let Some(entry) = self.entries.get_mut(&key)
-            && !entry.has_ended()
-        {
-            (entry.ended, entry.unseen) = (Some(at), true);
-            self.lineage += u64::from(entry.in_line);
-            self.ended.push_back((at, key));
-            self.counters.ended_unseen += 1;
+        if self.get(key).is_none_or(Entry::has_ended) {
+            return;
         }
+        if let Some(entry) = self.change(key) {
+            entry.life = Life::Ended { exit: Exit::Unseen, expired: false };
+        }
+        self.ended.push_back((at, key));
+        self.counters.ended_unseen += 1;
     }
 
-    /// The real parent of a process at this moment: where the parent has ended, the process that took over its
-    /// children, and so on.
+    /// The real parent of a process at this moment: where the parent has ended, the process that took over its children,
+    /// and so on. `None` where the table does not have the process, or it has no parent.
     pub fn parent(&mut self, key: ProcessKey) -> Option<ProcessKey> {
-        let first = self.entries.get(&key)?.parent;
-        let mut parent = first;
-        // Each step goes to a process that ended later than the one before, so the walk ends; the bound is for a table
-        // built from lost records, which may hold a cycle.
+        let mut parent = self.entries.get(&key)?.parent?;
+        // Each step leads to a process that ended later than the one before, so the walk ends. The bound is for a table that
+        // lost records left with a cycle.
         for _ in 0..self.entries.len() {
-            match self.entries.get(&parent) {
-                Some(entry) if entry.has_ended() && !entry.reaper.is_none() => parent = entry.reaper,
-                Some(_) | None => break,
+            match self.entries.get(&parent).and_then(Entry::reaper) {
+                Some(reaper) => parent = reaper,
+                None => break,
             }
         }
-        // Remembered, so that the next walk is short and the ended ones can go.
-        self.set_parent(key, parent);
+        // Stored, so that the next walk is short and the ended entries can go.
+        self.set_parent(key, Some(parent));
         Some(parent)
     }
 
-    /// Lets go of what ended longer than the grace time before `now`.
+    /// Removes what ended longer than the grace time before `now`.
     pub fn expire(&mut self, now: KernelTimeNs) {
         while let Some(&(ended, key)) = self.ended.front() {
             if now.0.saturating_sub(ended.0) < self.limits.grace_ns {
@@ -344,46 +281,46 @@ impl<I> Table<I> {
     fn expire_entry(&mut self, key: ProcessKey) {
         self.ended_unknown.remove(&key);
         if let Some(entry) = self.entries.get_mut(&key) {
-            entry.expired = true;
+            entry.expire();
             self.release(key);
         }
     }
 
-    fn name(&mut self, key: ProcessKey) {
+    /// Counts a reference to a process.
+    fn refer(&mut self, key: Option<ProcessKey>) {
+        let Some(key) = key else { return };
         match self.entries.get_mut(&key) {
-            Some(entry) => entry.named += 1,
-            None if key.is_none() => {}
-            None => *self.named_absent.entry(key).or_default() += 1,
+            Some(entry) => entry.references += 1,
+            None => self.absent.add(key, 1),
         }
     }
 
-    fn unname(&mut self, key: ProcessKey) {
+    /// Takes back a reference, and removes the process where it was the last that kept it.
+    fn dereference(&mut self, key: Option<ProcessKey>) {
+        let Some(key) = key else { return };
         if let Some(entry) = self.entries.get_mut(&key) {
-            entry.named = entry.named.saturating_sub(1);
+            entry.references = entry.references.saturating_sub(1);
             self.release(key);
-        } else if let Some(named) = self.named_absent.get_mut(&key) {
-            *named -= 1;
-            if *named == 0 {
-                self.named_absent.remove(&key);
-            }
+        } else {
+            self.absent.remove_one(key);
         }
     }
 
-    /// Removes an expired entry that nobody names, then those that it named where nobody else does, and so on.
+    /// Removes an expired entry that no other names, then those that it named and no other does, and so on.
     fn release(&mut self, key: ProcessKey) {
         let mut candidates = vec![key];
         while let Some(key) = candidates.pop() {
-            if !self.entries.get(&key).is_some_and(|entry| entry.expired && entry.named == 0) {
+            if !self.entries.get(&key).is_some_and(|entry| entry.is_expired() && entry.references == 0) {
                 continue;
             }
-            let Some(Entry { parent, reaper, .. }) = self.entries.remove(&key) else { continue };
-            for named in [parent, reaper] {
+            let Some(entry) = self.entries.remove(&key) else { continue };
+            for named in [entry.parent, entry.reaper()].into_iter().flatten() {
                 match self.entries.get_mut(&named) {
                     Some(entry) => {
-                        entry.named = entry.named.saturating_sub(1);
+                        entry.references = entry.references.saturating_sub(1);
                         candidates.push(named);
                     }
-                    None => self.unname(named),
+                    None => self.dereference(Some(named)),
                 }
             }
         }

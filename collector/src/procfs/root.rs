@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{CWD, Dir, Mode, OFlags};
+use rustix::fs::{CWD, Dir, Mode, OFlags, PROC_SUPER_MAGIC, fstatfs};
 use rustix::io::Errno;
 use rustix::path::DecInt;
 
@@ -25,9 +25,16 @@ pub struct Proc {
 }
 
 impl Proc {
-    /// The `/proc` of this machine.
+    /// The `/proc` of this machine. An empty directory in its place, as a chroot may have, is an error.
     pub fn live() -> Result<Self, OpenProcError> {
-        Self::at(Path::new("/proc"))
+        let path = Path::new("/proc");
+        let proc = Self::at(path)?;
+        let magic = proc.dir.as_ref().and_then(|dir| fstatfs(dir).ok()).map(|system| system.f_type);
+        if magic == Some(PROC_SUPER_MAGIC) {
+            Ok(proc)
+        } else {
+            Err(OpenProcError { path: path.to_owned(), source: Errno::NODEV })
+        }
     }
 
     /// A directory that looks like `/proc`.
@@ -38,10 +45,16 @@ impl Proc {
             .map_err(|source| OpenProcError { path: path.to_owned(), source })
     }
 
-    /// No proc file system, for a recording of another machine: every process has exited.
+    /// No proc file system, for a replay: reads end with [`ReadError::NoProc`], and no process is alive.
     #[must_use]
     pub fn nowhere() -> Self {
         Self { dir: None }
+    }
+
+    /// Whether there is no proc file system: see [`Proc::nowhere`].
+    #[must_use]
+    pub fn is_nowhere(&self) -> bool {
+        self.dir.is_none()
     }
 
     /// Opens `/proc/<tgid>`, if it still belongs to the process that began at `expected`.
@@ -50,7 +63,7 @@ impl Proc {
     /// leads no group: see [`ProcessDir::leads_its_group`].
     pub fn process(&self, tgid: u32, expected: Option<StartTicks>) -> Result<ProcessDir, ReadError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = self.dir.as_ref().ok_or(ReadError::Exited { tgid })?;
+        let root = self.dir.as_ref().ok_or(ReadError::NoProc { tgid })?;
         let dir = openat(root, DecInt::new(tgid).as_c_str(), flags, Mode::empty())
             .map_err(|errno| ReadError::sorted(tgid, "", errno))?;
         let process = ProcessDir::open(tgid, dir)?;
@@ -64,7 +77,7 @@ impl Proc {
     pub fn is_alive(&self, tgid: u32, start: StartTicks) -> Result<bool, ReadError> {
         match self.process(tgid, Some(start)) {
             Ok(process) => process.is_alive(),
-            Err(ReadError::Exited { .. }) => Ok(false),
+            Err(ReadError::Exited { .. } | ReadError::NoProc { .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -2,12 +2,12 @@
 
 use memchr::memchr;
 
-use super::REDACTED;
+use super::words::REDACTED;
 
-/// A name begins behind one of these: of a parameter, or of a variable in the value of an option.
+/// A name of a parameter, or of a variable in the value of an option, begins behind one of these.
 const BEFORE_A_NAME: &[u8] = b"?#;&=";
 
-/// Where the password in `scheme://user:password@host` begins and ends.
+/// The position of the password in `scheme://user:password@host`: begin and end.
 pub(super) fn password(text: &[u8]) -> Option<(usize, usize)> {
     let (scheme, rest) = split_once(text, b"://")?;
     let authority = rest.split(|byte| b"/?# ".contains(byte)).next()?;
@@ -17,10 +17,10 @@ pub(super) fn password(text: &[u8]) -> Option<(usize, usize)> {
     (!password.is_empty()).then_some((begin, begin + password.len()))
 }
 
-/// The text with the value of each parameter hidden whose name is a secret's; `None` where there is none. The names that end
-/// before `checked` are known to be none.
+/// The text with the values of secret parameters hidden; `None` if there is none. Names that end before `checked` are known
+/// to be none.
 ///
-/// A value goes on to the next `&`, as what else may stand in a password: a `#` behind it is hidden with it.
+/// A value extends to the next `&`, because a password may contain all else: a `#` behind it is hidden too.
 pub(super) fn parameters(text: &[u8], checked: usize, is_secret: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
     let (mut shown, mut kept, mut from) = (Vec::new(), 0, checked);
     while let Some(end) = find(b'=', text, from) {
@@ -45,12 +45,12 @@ fn find(byte: u8, text: &[u8], from: usize) -> Option<usize> {
     memchr(byte, text.get(from..)?).map(|at| from + at)
 }
 
-/// What is before the first `separator` and behind it.
+/// The texts before and behind the first `separator`.
 pub(super) fn split_at(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     split_once(text, &[separator])
 }
 
-/// The same by more than one byte.
+/// [`split_at`] with a separator of more than one byte.
 pub(super) fn split_once<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let starts = |&at: &usize| text.get(at..).is_some_and(|rest| rest.starts_with(separator));
     let at = memchr::memchr_iter(*separator.first()?, text).find(starts)?;
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn each_parameter_goes_by_its_own_name() {
+    fn each_parameter_is_judged_by_its_own_name() {
         check("https://h/?a=1&key=x&b=2", "https://h/?a=1&key=[redacted]&b=2");
         check("https://h/?key=x&KEY=y", "https://h/?key=[redacted]&KEY=[redacted]");
         check("/path?monkey=x&keys=2&key", "/path?monkey=x&keys=2&key");
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_value_nothing_is_shown_that_may_belong_to_it() {
+    fn everything_that_may_belong_to_a_value_is_hidden() {
         check("?key=a=b;c#d&e=1", "?key=[redacted]&e=1");
         check("?key=&key=", "?key=[redacted]&key=[redacted]");
     }

@@ -11,7 +11,7 @@ use crate::common::{
     recording::{Recording, kind_of},
 };
 
-/// Variables that a workload may have. One that is not here would have leaked from the machine of the recording.
+/// Variables that a workload may have. Any other one would have leaked from the machine of the recording.
 const HARMLESS: &[&str] = &["PATH", "HOME", "PWD", "OLDPWD", "SHLVL", "_", "LC_ALL"];
 /// Those that a workload sets itself begin so.
 const OWN: &str = "FIXTURE_";

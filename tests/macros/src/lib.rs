@@ -1,6 +1,6 @@
 //! `#[live_test]`: registers a function with the harness of the live tests, `collector_tests::live`.
 //!
-//! It stands where `#[test]` stands in other tests. rustc's own harness cannot say that a test was skipped when only the
+//! It takes the place of `#[test]`. rustc's own harness cannot say that a test was skipped when only the
 //! running test can know; the live harness can.
 
 use proc_macro::{TokenStream, TokenTree};

@@ -62,7 +62,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The first root of a kernel is no mount that `pivot_root(2)` takes; a second look at the same files is.
+/// `pivot_root(2)` does not accept the first root of a kernel; it accepts a bind mount of the same files.
 fn leave_first_root() {
     let second = "/second";
     fs::create_dir(second).unwrap();

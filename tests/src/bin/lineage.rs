@@ -63,7 +63,7 @@ fn main() {
 
 /// 0 in the child. This program has no threads where it forks.
 fn fork() -> libc::pid_t {
-    // SAFETY: fork(2) asks of a program with threads that the child calls only what is safe in a signal handler; this
+    // SAFETY: fork(2) requires in a program with threads that the child calls only what is safe in a signal handler; this
     // one has none yet.
     let pid = unsafe { libc::fork() };
     assert!(pid >= 0, "fork: {}", io::Error::last_os_error());
@@ -135,7 +135,7 @@ fn another_root(how: &str, directory: &str, tiny: &str, number: &str) {
         "pivot" => {
             chdir(directory).unwrap();
             pivot_root(".", ".").unwrap();
-            // SAFETY: umount2(2) asks for a C string, which is a constant.
+            // SAFETY: umount2(2) requires a C string, which is a constant.
             assert_eq!(unsafe { libc::umount2(c".".as_ptr(), libc::MNT_DETACH) }, 0);
         }
         _ => panic!("{how:?} is not a way to another root"),
@@ -147,7 +147,7 @@ fn another_root(how: &str, directory: &str, tiny: &str, number: &str) {
 /// Of no device.
 fn mount(kind: &str, directory: &str, flags: libc::c_ulong) {
     let [kind, directory] = [kind, directory].map(|text| CString::new(text).unwrap());
-    // SAFETY: mount(2) asks for C strings, which are locals, and for data, which these kinds go without.
+    // SAFETY: mount(2) requires C strings, which are locals, and for data, which these kinds go without.
     let done = unsafe { libc::mount(kind.as_ptr(), directory.as_ptr(), kind.as_ptr(), flags, ptr::null()) };
     assert_eq!(done, 0, "mount: {}", io::Error::last_os_error());
 }
@@ -199,7 +199,7 @@ fn inside(count: u32, tiny: &str) {
         let pid = fork();
         if pid == 0 {
             let envp = [number.as_ptr(), ptr::null()];
-            // SAFETY: execve(2) asks for a C string and for arrays of them that end with a null pointer; they are
+            // SAFETY: execve(2) requires a C string and for arrays of them that end with a null pointer; they are
             // locals that outlive the call.
             unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
             exit(254);

@@ -8,7 +8,7 @@
 //! | `connects COUNT` | TCP connections over loopback by two threads, each accepted and closed at once |
 //! | `part FIRST COUNT PACE IMAGE` | one parent, which makes each second number, and says how many there were |
 //!
-//! The last argument of a process is `load-NUMBER-whole`, so that a tool that tells it has told all of them. At the end
+//! The last argument of a process is `load-NUMBER-whole`, so that a tool that reports it has reported all of them. At the end
 //! comes a line `made COUNT in NANOSECONDS ns`.
 
 #![expect(
@@ -101,7 +101,7 @@ fn main() {
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["execs", count, rate] => {
             let rate: u32 = rate.parse().unwrap();
-            // A pace so slow that a parent would get none is rounded up to one a second.
+            // A pace so slow that a parent would make no process is rounded up to one a second.
             let pace = if rate == 0 { 0 } else { (rate / PARENTS).max(1) };
             by_two_parents(Enough::from_word(count), &pace.to_string());
         }

@@ -73,10 +73,10 @@ fn title(text: &str) {
     let [begin, end] = [fields[48 - 3], fields[49 - 3]].map(|field| field.parse::<usize>().unwrap());
     assert!(text.len() < end - begin, "the title is longer than the arguments");
     let place = ptr::with_exposed_provenance_mut::<u8>(begin);
-    // SAFETY: `write_bytes` asks for that many writable bytes: the kernel keeps the arguments there, on the stack's
+    // SAFETY: `write_bytes` requires that many writable bytes: the kernel keeps the arguments there, on the stack's
     // pages, for the whole life of the image. What `env::args` gave has been copied.
     unsafe { ptr::write_bytes(place, 0, end - begin) };
-    // SAFETY: `copy_nonoverlapping` asks the same of the destination, and the text is shorter and lies elsewhere.
+    // SAFETY: `copy_nonoverlapping` requires the same of the destination, and the text is shorter and lies elsewhere.
     unsafe { ptr::copy_nonoverlapping(text.as_ptr(), place, text.len()) };
     println!("ready");
     io::stdin().read_line(&mut String::new()).unwrap();
@@ -86,11 +86,11 @@ fn title(text: &str) {
 fn terminal(subject: &str) {
     let (mut controller, mut terminal) = (0, 0);
     let (name, settings, size) = (ptr::null_mut(), ptr::null(), ptr::null());
-    // SAFETY: openpty(3) asks for room for two descriptors, which are locals; the others may be null.
+    // SAFETY: openpty(3) requires room for two descriptors, which are locals; the others may be null.
     let opened = unsafe { libc::openpty(&raw mut controller, &raw mut terminal, name, settings, size) };
     assert_eq!(opened, 0, "openpty: {}", io::Error::last_os_error());
     setsid().unwrap();
-    // SAFETY: `borrow_raw` asks for a descriptor that stays open: it was opened above and is never closed.
+    // SAFETY: `borrow_raw` requires a descriptor that stays open: it was opened above and is never closed.
     let terminal = unsafe { BorrowedFd::borrow_raw(terminal) };
     ioctl_tiocsctty(terminal).unwrap();
     run(subject, &["at a terminal"]);
@@ -109,7 +109,7 @@ fn racing(subject: &str) {
     let subject = CString::new(subject).unwrap();
     let argv = [subject.as_ptr(), ARGUMENT.as_ptr().cast(), ptr::null()];
     let envp = [ptr::null()];
-    // SAFETY: execve(2) asks for C strings and for arrays of them that end with a null pointer; they live for ever or to
+    // SAFETY: execve(2) requires C strings and for arrays of them that end with a null pointer; they live for ever or to
     // the end of this function, and the last byte of the one that changes is never but 0.
     unsafe { libc::execve(subject.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
     panic!("{subject:?}: {}", io::Error::last_os_error());

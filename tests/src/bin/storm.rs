@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `execs HOME FIRST STEP COUNT` | the processes of `collector_tests::workload::storm` |
 //! | `connects FIRST STEP COUNT OPEN CLOSED` | processes that connect ten times and exit |
-//! | `again COUNT OPEN CLOSED` | the same, of the pid of the first wherever nobody else takes it, never twice in one tick |
+//! | `again COUNT OPEN CLOSED` | the same, all with the pid of the first, never twice in one tick |
 //! | `connect NUMBER OPEN CLOSED` | one of these |
 //!
 //! It says `ready`, waits for a line, makes the processes one after the other, and says for each `process NUMBER PID
@@ -34,7 +34,9 @@ use std::{
 
 use collector_tests::{
     truth::{files, procfs::Stat},
+    wait::until,
     workload::{
+        chosen_pid::fork_as,
         storm::{Kind, Made, Run, USER},
         tiny,
     },
@@ -53,17 +55,13 @@ fn main() {
             storm(numbers.map(|number| Made::new(number, home)), |made| spawn(&made));
         }
         ["connects", first, step, count, open, closed] => {
-            storm(numbers(first, step, count), |number| spawn_connect(words[0], number, open, closed));
+            let spawn = |number| spawn_connect(words[0], number, open, closed, None);
+            storm(numbers(first, step, count), spawn);
         }
         ["again", count, open, closed] => {
             let first = Cell::new(None::<libc::pid_t>);
             storm(numbers("0", "1", count), |number| {
-                if let Some(pid) = first.get() {
-                    // The CPID has ticks: of two lives in one tick it is the same.
-                    thread::sleep(Duration::from_millis(11));
-                    fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).unwrap();
-                }
-                let born = spawn_connect(words[0], number, open, closed);
+                let born = spawn_connect(words[0], number, open, closed, first.get());
                 first.set(first.get().or(Some(born.pid)));
                 born
             });
@@ -73,10 +71,15 @@ fn main() {
     }
 }
 
-fn spawn_connect(own: &str, number: u32, open: &str, closed: &str) -> Born {
+/// With the process id of a life that has ended, where one is given.
+fn spawn_connect(own: &str, number: u32, open: &str, closed: &str, again: Option<libc::pid_t>) -> Born {
     let argv = [own, "connect", &number.to_string(), open, closed].map(|word| word.as_bytes().to_vec());
     let envp = [format!("NUMBER={number}").into_bytes()];
-    let pid = posix_spawn(own, &Strings::new(&argv), &Strings::new(&envp));
+    let (argv, envp) = (Strings::new(&argv), Strings::new(&envp));
+    let pid = match again {
+        None => posix_spawn(own, &argv, &envp),
+        Some(pid) => spawn_as(pid.unsigned_abs(), own, &argv, &envp),
+    };
     Born { number, pid, exe: Value::Null }
 }
 
@@ -103,7 +106,7 @@ fn storm<T>(all: impl Iterator<Item = T>, make: impl Fn(T) -> Born) {
         let Born { number, pid, exe } = make(one);
         let start_ticks = start_of_zombie(pid);
         let mut status = 0;
-        // SAFETY: waitpid(2) asks for room for a status, which is a local.
+        // SAFETY: waitpid(2) requires room for a status, which is a local.
         let reaped = unsafe { libc::waitpid(pid, &raw mut status, 0) };
         assert_eq!(reaped, pid);
         writeln!(report, "process {number} {pid} {start_ticks} {status} {exe}").unwrap();
@@ -115,7 +118,7 @@ fn storm<T>(all: impl Iterator<Item = T>, make: impl Fn(T) -> Born) {
 /// Waits until it has ended, and reads its start while the kernel still remembers it.
 fn start_of_zombie(pid: libc::pid_t) -> u64 {
     let mut info = MaybeUninit::<libc::siginfo_t>::uninit();
-    // SAFETY: waitid(2) asks for room for a siginfo, which is a local.
+    // SAFETY: waitid(2) requires room for a siginfo, which is a local.
     let waited = unsafe {
         libc::waitid(libc::P_PID, pid.unsigned_abs(), info.as_mut_ptr(), libc::WEXITED | libc::WNOWAIT)
     };
@@ -178,7 +181,7 @@ fn open(run: &Run) -> File {
 
 /// The child never comes back: it runs another image, or ends with 254.
 fn fork_and(child: impl FnOnce()) -> libc::pid_t {
-    // SAFETY: fork(2) asks of a program with threads that the child calls only what is safe in a signal handler. Where this
+    // SAFETY: fork(2) requires in a program with threads that the child calls only what is safe in a signal handler. Where this
     // program forks it has one thread that runs, and none that could hold a lock: the other waits for its end.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
@@ -200,7 +203,7 @@ fn become_user() {
 fn exec(directory: i32, path: &std::ffi::CStr, argv: &Strings, envp: &Strings) {
     let flags = if path.is_empty() { libc::AT_EMPTY_PATH } else { 0 };
     let (argv, envp) = (argv.pointers.as_ptr(), envp.pointers.as_ptr());
-    // SAFETY: execveat(2) asks for C strings and for arrays of them that end with a null pointer; they are the caller's.
+    // SAFETY: execveat(2) requires C strings and for arrays of them that end with a null pointer; they are the caller's.
     unsafe { libc::syscall(libc::SYS_execveat, directory, path.as_ptr(), argv, envp, flags) };
 }
 
@@ -209,12 +212,31 @@ fn posix_spawn(path: &str, argv: &Strings, envp: &Strings) -> libc::pid_t {
     let path = CString::new(path).unwrap();
     let (argv, envp) = (argv.pointers.as_ptr().cast(), envp.pointers.as_ptr().cast());
     let mut pid = 0;
-    // SAFETY: posix_spawn(3) asks for C strings and for arrays of them that end with a null pointer; they are the
+    // SAFETY: posix_spawn(3) requires C strings and for arrays of them that end with a null pointer; they are the
     // caller's.
     let error =
         unsafe { libc::posix_spawn(&raw mut pid, path.as_ptr(), ptr::null(), ptr::null(), argv, envp) };
     assert_eq!(error, 0, "posix_spawn({path:?})");
     pid
+}
+
+/// A child with this process id, once nobody has it. Not in the tick of its last life: of two lives in one tick the CPID is
+/// the same.
+fn spawn_as(pid: u32, path: &str, argv: &Strings, envp: &Strings) -> libc::pid_t {
+    let path = CString::new(path).unwrap();
+    thread::sleep(Duration::from_millis(11));
+    // SAFETY: `fork_as` requires in a program with threads that the child calls only what is safe in a signal handler; this one
+    // has none.
+    let child = until("a process id that nobody has", || match unsafe { fork_as(pid) } {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
+        child => Some(child.unwrap()),
+    });
+    if child == 0 {
+        exec(libc::AT_FDCWD, &path, argv, envp);
+        // SAFETY: _exit(2) takes a number.
+        unsafe { libc::_exit(254) };
+    }
+    child
 }
 
 /// An array as execve(2) takes it.
@@ -223,7 +245,7 @@ struct Strings {
     _owned: Vec<CString>,
 }
 
-// SAFETY: `Sync` asks that another thread may read it; the pointers are into strings that it owns and that never change.
+// SAFETY: `Sync` requires that another thread may read it; the pointers are into strings that it owns and that never change.
 unsafe impl Sync for Strings {}
 
 impl Strings {

@@ -1,4 +1,4 @@
-//! The process under test. It does what it is told, one command a line on its standard input, and answers each with
+//! The process under test. It reads commands from its standard input, one a line, and answers each with
 //! one line on its standard output; so its arguments and its environment may be anything at all.
 //!
 //! | command | |
@@ -108,7 +108,7 @@ fn exec(command: &str) -> io::Error {
     let mut argv: Vec<_> = args.iter().map(|arg| arg.as_ptr()).collect();
     argv.push(std::ptr::null());
     let envp = [std::ptr::null()];
-    // SAFETY: execve(2) asks for a C string and for arrays of them that end with a null pointer; they are locals that
+    // SAFETY: execve(2) requires a C string and for arrays of them that end with a null pointer; they are locals that
     // outlive the call.
     unsafe { libc::execve(argv.first().copied().unwrap(), argv.as_ptr(), envp.as_ptr()) };
     io::Error::last_os_error()

@@ -2,8 +2,8 @@
 //! in the order of its hooks, and prints a line for each: its name, of which the kernel has 15 bytes, the instructions
 //! that the verifier walked, and the states that it kept.
 //!
-//! The kernel tells the states in the verifier's log alone, which nobody asks for when a program is taken. So this traces
-//! the agent and asks in its place: before a `BPF_PROG_LOAD` enters the kernel, it is given a place for a log with
+//! The kernel reports the states only in the verifier's log, which nobody requests when a program is accepted. So this
+//! traces the agent and requests the log instead: before a `BPF_PROG_LOAD` enters the kernel, it is given a place for a log with
 //! nothing but the figures (`BPF_LOG_STATS`, Linux 5.2), below the stack of the thread that calls.
 
 #![expect(
@@ -42,7 +42,7 @@ const LOG_LEN: usize = 16;
 const NAME: u64 = 48;
 const NAME_LEN: usize = 16;
 
-/// Linux 6.12 says a line of each call of a global function, whatever it was asked for, and refuses a program of which it
+/// Linux 6.12 logs a line for each call of a global function, whatever the log level, and refuses a program of which it
 /// cannot say all.
 const LOG_SIZE: u32 = 64 << 10;
 /// How far below the stack pointer the log begins: its end is beyond what a function may use there without moving it.
@@ -115,11 +115,11 @@ fn at_system_call(pid: Pid, loads: &mut HashMap<Pid, Load>) -> Option<(String, F
     memory.write_all_at(&before, attributes + LOG).unwrap();
     // SAFETY: a stop at a system call that is not its entry is its exit.
     let exit = unsafe { info.u.exit };
-    // What the kernel refuses, `doctor` tells.
+    // `doctor` reports what the kernel refuses.
     (exit.is_error == 0).then(|| (program, Figures::read(&text(&memory, log, LOG_SIZE.try_into().unwrap()))))
 }
 
-/// `None` for what is no program of the agent: aya tries what the kernel has by loads without a name, or with one of its
+/// `None` for what is not a program of the agent: aya tries what the kernel has by loads without a name, or with one of its
 /// own, and reads the log of some.
 fn ask_for_log(memory: &File, attributes: u64, log: u64) -> Option<Load> {
     let mut before = [0; LOG_LEN];

@@ -21,7 +21,7 @@ pub fn skip(reason: &str) -> ! {
 }
 
 /// The harness catches it by its type; a `panic!` would print a backtrace.
-fn end_with(skip: Skip) -> ! {
+pub(super) fn end_with(skip: Skip) -> ! {
     panic::resume_unwind(Box::new(skip))
 }
 

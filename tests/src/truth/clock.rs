@@ -1,4 +1,4 @@
-//! Wall time, and what of it the kernel's boot clock tells.
+//! Wall time, and how the kernel's boot clock relates to it.
 
 use std::{fmt, time::Duration};
 
@@ -33,7 +33,7 @@ impl Wall {
         Self(boot_ns + boot_offset())
     }
 
-    /// The start of the tick that /proc/PID/stat tells; the process began in it.
+    /// The start of the tick in /proc/PID/stat; the process began within it.
     pub fn from_ticks(ticks: u64) -> Self {
         Self::from_boot_ns(i128::from(ticks) * NANOS_PER_TICK)
     }

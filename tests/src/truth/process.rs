@@ -9,7 +9,7 @@ use super::{cgroups, clock::Wall, files, names, procfs, procfs::Stat};
 /// Dotted paths of a record and their values; a path that is not here says nothing of the field.
 pub type Facts = BTreeMap<String, Value>;
 
-/// What /proc tells of one process that is alive, and that no test has to know beforehand. Times, which are compared
+/// What /proc has of a process that is alive and that no test has to know beforehand. Times, which are compared
 /// by intervals, are not among it.
 pub fn facts(pid: u32) -> Facts {
     let stat = Stat::read(pid).unwrap_or_else(|| panic!("{pid} is gone"));

@@ -20,7 +20,7 @@ pub struct Stat {
     pub process_group: u32,
     /// Field 6.
     pub session: u32,
-    /// Field 7; 0 for none.
+    /// Field 7; 0 without a terminal.
     pub tty: i32,
     /// Field 9; `PF_KTHREAD` is `0x20_0000`.
     pub flags: u32,

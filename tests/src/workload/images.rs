@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::truth::files;
 
-/// A shell that says that it runs, and ends with the code that it is told on its standard input. It understands the
+/// A shell that reports that it runs, and ends with the code that it reads from its standard input. It understands the
 /// subject's `exit N`.
 pub const HOLD: &str = "echo ready; read verb code; exit \"$code\"";
 

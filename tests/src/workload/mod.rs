@@ -1,5 +1,6 @@
 //! Processes and connections of a test's own making.
 
+pub mod chosen_pid;
 pub mod fuse;
 pub mod images;
 pub mod kinds;

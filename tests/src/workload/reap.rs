@@ -1,4 +1,4 @@
-//! The end of a child, as wait4(2) tells it.
+//! The end of a child, as wait4(2) reports it.
 
 use std::{io, mem::MaybeUninit, time::Duration};
 
@@ -27,12 +27,12 @@ pub fn reap(pid: u32) -> Reaped {
     let mut status = 0;
     let mut usage = MaybeUninit::<libc::rusage>::uninit();
     let waited = until("the end of a child", || {
-        // SAFETY: wait4(2) asks for room for a status and for an rusage; both are locals that outlive the call.
+        // SAFETY: wait4(2) requires room for a status and for an rusage; both are locals that outlive the call.
         let waited = unsafe { libc::wait4(pid, &raw mut status, libc::WNOHANG, usage.as_mut_ptr()) };
         (waited != 0).then_some(waited)
     });
     assert_eq!(waited, pid, "wait4({pid}): {}", io::Error::last_os_error());
-    // SAFETY: `assume_init` asks that all bytes were written; wait4(2) fills the whole rusage when it returns a pid.
+    // SAFETY: `assume_init` requires that all bytes were written; wait4(2) fills the whole rusage when it returns a pid.
     let usage = unsafe { usage.assume_init() };
     let killed = libc::WIFSIGNALED(status);
     Reaped {

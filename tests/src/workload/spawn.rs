@@ -4,7 +4,7 @@
 use std::{
     ffi::CString,
     fs::File,
-    io::{self, BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
     os::unix::process::CommandExt,
     path::PathBuf,
@@ -16,7 +16,10 @@ use std::{
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::reap::{Reaped, reap};
+use super::{
+    chosen_pid::fork_as,
+    reap::{Reaped, reap},
+};
 use crate::{truth::clock::Wall, wait::until};
 
 /// What execve(2) is given as the image.
@@ -47,6 +50,8 @@ pub struct Plan {
     pub network: Option<Arc<File>>,
     /// Whether a core dump is allowed.
     pub core_dump: bool,
+    /// The process id that it must have, where the kernel must not choose one.
+    pub pid: Option<u32>,
 }
 
 impl Plan {
@@ -61,6 +66,7 @@ impl Plan {
             cgroup: None,
             network: None,
             core_dump: false,
+            pid: None,
         }
     }
 
@@ -79,10 +85,13 @@ impl Plan {
 
     fn attempt(&self) -> io::Result<Child> {
         let step = Step::prepare(self);
+        if let Some(pid) = self.pid {
+            return step.take_as(pid);
+        }
         // Never run by this name: the last step before would-be execvp(3) is an execveat(2) of our own.
         let mut command = Command::new("/proc/self/exe");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-        // SAFETY: `pre_exec` asks that the closure does nothing that is unsafe after fork(2) in a program with threads:
+        // SAFETY: `pre_exec` requires that the closure does nothing that is unsafe after fork(2) in a program with threads:
         // it makes system calls only, on memory that was prepared before the fork.
         unsafe { command.pre_exec(move || step.take()) };
         let before = Wall::now();
@@ -124,6 +133,41 @@ impl Step {
         }
     }
 
+    /// Takes the step in a child with this process id. std's `Command` lets the kernel choose.
+    fn take_as(&self, pid: u32) -> io::Result<Child> {
+        let [(input, for_child_input), (output, for_child_output), (error, for_child_error)] = {
+            let pipe = || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
+            let ((child, parent), (from, to), (failed, fails)) = (pipe()?, pipe()?, pipe()?);
+            [(parent, child), (from, to), (failed, fails)]
+        };
+        let before = Wall::now();
+        // SAFETY: `fork_as` requires that the child calls only what is safe in a signal handler: `run_in_child` makes system
+        // calls only, on memory that was prepared before the fork.
+        if unsafe { fork_as(pid) }? == 0 {
+            self.run_in_child(&for_child_input, &for_child_output, &for_child_error);
+        }
+        drop((for_child_input, for_child_output, for_child_error));
+        let mut errno = Vec::new();
+        // The end of the pipe is closed by the exec, or after an error was written.
+        File::from(error).read_to_end(&mut errno)?;
+        if let Ok(errno) = <[u8; 4]>::try_from(errno) {
+            reap(pid);
+            return Err(io::Error::from_raw_os_error(i32::from_ne_bytes(errno)));
+        }
+        let output = BufReader::new(ChildStdout::from(output));
+        Ok(Child { pid, before, input: Some(input.into()), output, reaped: false })
+    }
+
+    /// The child of [`Self::take_as`], which becomes the image or reports why it cannot.
+    fn run_in_child(&self, input: &OwnedFd, output: &OwnedFd, error: &OwnedFd) -> ! {
+        let connected = rustix::stdio::dup2_stdin(input).and_then(|()| rustix::stdio::dup2_stdout(output));
+        let failed = connected.map_err(io::Error::from).and_then(|()| self.take());
+        let errno = failed.err().and_then(|error| error.raw_os_error()).unwrap_or(libc::EINVAL);
+        let _ = rustix::io::write(error, &errno.to_ne_bytes());
+        // SAFETY: _exit(2) takes a number.
+        unsafe { libc::_exit(127) }
+    }
+
     /// Returns only when something has failed.
     fn take(&self) -> io::Result<()> {
         if let Some(procs) = &self.plan.cgroup {
@@ -153,7 +197,7 @@ impl Step {
             Image::Path(_) => (libc::AT_FDCWD, 0),
             Image::Descriptor(image) => (image.as_raw_fd(), libc::AT_EMPTY_PATH),
         };
-        // SAFETY: execveat(2) asks for C strings and for arrays of them that end with a null pointer; `self` owns them all.
+        // SAFETY: execveat(2) requires C strings and for arrays of them that end with a null pointer; `self` owns them all.
         unsafe {
             libc::syscall(
                 libc::SYS_execveat,
@@ -188,7 +232,7 @@ impl Strings {
     }
 }
 
-/// A child that runs until it is told to end, or is killed.
+/// A child that runs until a command ends it, or it is killed.
 #[derive(Debug)]
 pub struct Child {
     /// Its thread-group id.
@@ -202,7 +246,7 @@ pub struct Child {
 
 impl Child {
     /// Writes a command, one line, to its standard input.
-    pub fn tell(&mut self, command: &str) {
+    pub fn send(&mut self, command: &str) {
         let input = self.input.as_mut().unwrap();
         input.write_all(format!("{command}\n").as_bytes()).unwrap();
         input.flush().unwrap();

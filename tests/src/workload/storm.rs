@@ -55,7 +55,7 @@ pub enum Run {
     Memfd(String),
 }
 
-/// One image of a process, as the stream must tell of it.
+/// One image of a process, as the stream must report it.
 #[derive(Clone, Debug, Default)]
 pub struct Shown {
     /// `process.executable`
@@ -93,7 +93,7 @@ pub struct Made {
 pub const EVEN: u32 = 1_600_000;
 /// The user and group of [`Kind::User`].
 pub const USER: u32 = 65_534;
-/// The code with which [`Kind::Script`] ends, which stands on the `#!` line.
+/// The code with which [`Kind::Script`] ends, which is on the `#!` line.
 pub const SCRIPT_CODE: u8 = 55;
 
 /// The name of the 32-bit image.
@@ -227,7 +227,7 @@ impl Made {
         }
         shown.args.clone_from(&args);
         if kind == Kind::Script {
-            // The kernel puts the interpreter, its option and the script in the place of args[0].
+            // The kernel puts the interpreter, its option and the script where args[0] was.
             let head = [file("tiny"), SCRIPT_CODE.to_string(), file("script")].map(Into::into);
             shown.args.splice(..1, head);
         }

@@ -78,7 +78,7 @@ fn check_after_a_step(findings: &mut Findings, agent: &Agent, before: Child) -> 
     let pid = before.pid;
     let ended = timed(|| {
         let mut before = before;
-        before.tell("exit 3");
+        before.send("exit 3");
         before.reap()
     });
     let exit = agent.wait_for(pid, "the exit", |event| event.action() == "exit");
@@ -86,7 +86,7 @@ fn check_after_a_step(findings: &mut Findings, agent: &Agent, before: Child) -> 
     check_time(findings, &exit, &ended);
     findings.equal("process.exit_code", "exit", exit.at("process.exit_code"), Some(&json!(3)));
     findings.equal("process.entity_id", "exit", exit.at("process.entity_id"), Some(&json!(entity_id)));
-    // Told in one way for life, by the clock under which it began.
+    // Reported in one way for life, by the clock under which it began.
     for field in ["entity_id", "exec_id", "start", "parent.start"] {
         let path = format!("process.{field}");
         findings.equal(&path, "exit", exit.at(&path), exec.at(&path));
@@ -140,7 +140,7 @@ fn a_step_of_the_wall_clock_changes_the_times_that_follow_and_nothing_else() {
         child = check_after_a_step(&mut findings, &agent, child);
         pids.push(child.pid);
     }
-    child.tell("exit 3");
+    child.send("exit 3");
     child.reap();
     let run = agent.stop().expect_success();
     check_order(&mut findings, &run.events, &pids);

@@ -1,5 +1,5 @@
-//! What a kernel lacks is told by `collector doctor` and by `agent-start`, in the same words, and it is no more than is
-//! known of that kernel; and what each program costs its verifier. Both are printed as lines of a table, which
+//! `collector doctor` and `agent-start` report what a kernel lacks, in the same words, and no more than is known of that
+//! kernel. And what each program costs the verifier. Both are printed as lines of a table, which
 //! `cargo xtask vm` puts into docs/kernels.md.
 //!
 //! For guests alone: there the kernel's build is known.
@@ -62,7 +62,7 @@ fn degraded() -> BTreeMap<String, String> {
 }
 
 #[live_test(alone)]
-fn what_this_kernel_lacks_is_told_and_is_what_is_known_of_it() {
+fn what_this_kernel_lacks_is_reported_and_expected() {
     needs::guest();
     let (checks, degraded) = (doctor(), degraded());
     let of_kernel = checks.iter().filter(|check| !OF_THE_MACHINE.contains(&check["name"].as_str().unwrap()));
@@ -74,15 +74,15 @@ fn what_this_kernel_lacks_is_told_and_is_what_is_known_of_it() {
     }
     let lacking: Vec<&str> =
         LACKING.iter().filter(|(_, since)| version() < *since).map(|(feature, _)| *feature).collect();
-    let told: Vec<&str> = degraded.keys().map(String::as_str).collect();
-    assert_eq!(told, lacking, "agent-start says {degraded:?}");
+    let reported: Vec<&str> = degraded.keys().map(String::as_str).collect();
+    assert_eq!(reported, lacking, "agent-start says {degraded:?}");
     let hooks = of_kernel.filter(|check| check["name"].as_str().unwrap().starts_with("hook "));
     let refused: Vec<&Value> = hooks.filter(|check| check["status"] != "ok").collect();
     assert!(refused.is_empty(), "{refused:?}");
     // What agent-start says, doctor says.
-    for feature in told {
-        let is_told = |check: &Value| check["status"] != "ok" && check.to_string().contains(feature);
-        assert!(checks.iter().any(is_told), "doctor does not say that {feature} is degraded");
+    for feature in reported {
+        let is_reported = |check: &Value| check["status"] != "ok" && check.to_string().contains(feature);
+        assert!(checks.iter().any(is_reported), "doctor does not say that {feature} is degraded");
     }
 }
 
@@ -116,16 +116,16 @@ fn without_cgroup_v2_connections_are_missing_and_the_rest_works() {
     let degraded = run.events[0].at("agent.degraded").unwrap().as_object().unwrap();
     assert_eq!(degraded.keys().collect::<Vec<_>>(), [WITHOUT_CGROUP2]);
     for action in ["exec", "exit"] {
-        let told = run.of(pid, action);
-        findings.require(action, told.len() == 1, || told.len());
-        let name = told.first().and_then(|event| event.at("process.name"));
+        let reported = run.of(pid, action);
+        findings.require(action, reported.len() == 1, || reported.len());
+        let name = reported.first().and_then(|event| event.at("process.name"));
         findings.equal("process.name", action, name, Some(&"true".into()));
     }
     findings.conclude();
 }
 
 #[live_test(alone)]
-fn each_program_is_taken_by_the_verifier_at_a_cost_that_is_told() {
+fn the_verifier_accepts_each_program_and_its_cost_is_printed() {
     needs::guest();
     let output = Command::new(COSTS).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

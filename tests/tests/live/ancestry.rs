@@ -33,13 +33,13 @@ fn line_of(words: &[&str], least: usize) {
     first.ready();
     let truth = ancestors(pid);
     assert!(truth.len() >= least, "{} ancestors", truth.len());
-    // Not the pid alone: another test may have steered the kernel to one that had a life before, which ended otherwise.
+    // Not the pid alone: it may have had a life before, which ended otherwise.
     let entity_id = procfs::entity_id(pid).unwrap();
     let is_its = |event: &Event, action| {
         event.action() == action && event.text_at("process.entity_id") == Some(&entity_id)
     };
     let exec = agent.wait_for(pid, "the exec", |event| is_its(event, "exec"));
-    first.tell("exit 4");
+    first.send("exit 4");
     let exit = agent.wait_for(pid, "the exit", |event| is_its(event, "exit"));
     first.reap();
     let run = agent.stop().expect_success();
@@ -51,49 +51,55 @@ fn line_of(words: &[&str], least: usize) {
 }
 
 #[live_test]
-fn of_a_hundred_nested_parents_the_nearest_are_told_and_how_many_there_are() {
+fn a_hundred_nested_parents_are_reported_by_the_nearest_and_their_number() {
     line_of(&["chain", "100"], 101);
 }
 
 #[live_test]
-fn of_sixty_nested_parents_all_are_told() {
+fn sixty_nested_parents_are_all_reported() {
     line_of(&["chain", "50"], 51);
 }
 
 #[live_test]
-fn an_orphan_s_parent_is_who_took_it_over() {
+fn the_parent_of_an_orphan_is_the_process_that_adopted_it() {
     line_of(&["orphans", "20"], 1);
 }
 
 #[live_test]
-fn an_orphan_below_a_subreaper_is_the_subreaper_s() {
+fn an_orphan_below_a_subreaper_is_a_child_of_the_subreaper() {
     line_of(&["reaper", "20"], 2);
 }
 
 /// Parent and ancestors, as /proc had them; of a long line the nearest 64, and how many there are.
 pub(crate) fn check_line(findings: &mut Findings, event: &Event, truth: &[Ancestor]) {
-    let told = event.at("process.ancestors").and_then(|told| told.as_array()).cloned().unwrap_or_default();
+    let reported =
+        event.at("process.ancestors").and_then(|reported| reported.as_array()).cloned().unwrap_or_default();
     let cut = event.at("capture.truncated").and_then(|fields| fields.get("process.ancestors"));
     let full = (truth.len() > 64).then(|| json!(truth.len()));
     findings.equal("capture.truncated", &event.text, cut, full.as_ref());
-    findings.require("process.ancestors (how many)", told.len() == truth.len().min(64), || {
-        format!("{} of {}: {}", told.len(), truth.len(), event.text)
+    findings.require("process.ancestors (how many)", reported.len() == truth.len().min(64), || {
+        format!("{} of {}: {}", reported.len(), truth.len(), event.text)
     });
-    for (place, (told, truth)) in told.iter().zip(truth).enumerate() {
+    for (place, (reported, truth)) in reported.iter().zip(truth).enumerate() {
         for (field, expected) in &truth.fields {
             let whose = format!("ancestor {place}");
-            findings.equal(&format!("process.ancestors[].{field}"), &whose, told.get(field), Some(expected));
+            findings.equal(
+                &format!("process.ancestors[].{field}"),
+                &whose,
+                reported.get(field),
+                Some(expected),
+            );
         }
     }
     for field in ["pid", "entity_id", "comm", "executable"] {
-        let told = event.at(&format!("process.parent.{field}"));
-        findings.equal(&format!("process.parent.{field}"), &event.text, told, truth[0].fields.get(field));
+        let reported = event.at(&format!("process.parent.{field}"));
+        findings.equal(&format!("process.parent.{field}"), &event.text, reported, truth[0].fields.get(field));
     }
 }
 
-/// A process of which an event comes before the start-up scan has told of it and of its parent.
+/// An event of a process may come before the start-up scan has reported it and its parent.
 #[live_test]
-fn ancestors_are_whole_though_processes_came_and_went_while_the_agent_started() {
+fn ancestors_are_complete_although_processes_come_and_go_while_the_agent_starts() {
     let images = Images::new(SUBJECT);
     let started = AtomicBool::new(false);
     let mut findings = Findings::new();
@@ -133,7 +139,7 @@ fn a_process_that_was_cloned_as_a_sibling_has_the_image_of_its_cloner() {
     let fork = agent.wait_for_all(pid, "fork", 1).remove(0);
     let exit = agent.wait_for_all(pid, "exit", 1).remove(0);
     let cloner_s = agent.wait_for(cloner.pid, "the exec", |event| event.action() == "exec");
-    cloner.tell("");
+    cloner.send("");
     cloner.reap();
     let run = agent.stop().expect_success();
     let mut findings = stream_rules::check(&run.events);

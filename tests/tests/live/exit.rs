@@ -23,7 +23,7 @@ fn leader_leaves(last_words: &str) {
     let agent = Agent::start(&["--event", "exec,exit"]);
     let mut child = subject(&images);
     let life = Life::of(&child);
-    child.tell("leader-leaves");
+    child.send("leader-leaves");
     until("a leader that has ended", || (Stat::read(child.pid)?.state == 'Z').then_some(()));
     let pid = child.pid;
     let (ended, reaped) = end_subject(child, last_words);
@@ -33,7 +33,7 @@ fn leader_leaves(last_words: &str) {
     let exits = run.of_entity(life.entity_id(), "exit");
     findings.require("(one exit)", exits.len() == 1, || exits.len());
     for exit in &exits {
-        // Not before the last thread's end, and with the code that wait4(2) tells.
+        // Not before the last thread's end, and with the code that wait4(2) reports.
         compare::exit(&mut findings, exit, ended, &reaped);
         compare::identity(&mut findings, exit, &life);
     }
@@ -52,7 +52,7 @@ fn a_process_whose_threads_end_one_by_one_has_the_code_of_its_leader() {
 
 /// Row 2: a table of 256 was full.
 #[live_test]
-fn of_hundreds_of_processes_that_live_at_once_each_exit_is_told() {
+fn each_exit_of_hundreds_of_processes_that_live_at_once_is_reported() {
     let agent = Agent::start(&["--event", "exec,exit"]);
     let plan = Plan { args: vec![b"sleep".to_vec(), b"1000".to_vec()], ..Plan::of("/bin/sleep") };
     let alive: Vec<Child> = (0..400).map(|_| plan.spawn()).collect();

@@ -23,7 +23,7 @@ fn subject_in(words: &[&str]) -> (Run, [Arc<Event>; 2], Stat, String) {
     let pid = child.pid;
     let (stat, login) =
         (Stat::read(pid).unwrap(), fs::read_to_string(format!("/proc/{pid}/loginuid")).unwrap());
-    child.tell("exit 3");
+    child.send("exit 3");
     child.reap();
     let events = [("exec", 2), ("exit", 1)]
         .map(|(action, count)| agent.wait_for_all(pid, action, count).pop().unwrap());
@@ -31,7 +31,7 @@ fn subject_in(words: &[&str]) -> (Run, [Arc<Event>; 2], Stat, String) {
 }
 
 #[live_test]
-fn a_controlling_terminal_is_told_by_its_device() {
+fn a_controlling_terminal_is_reported_by_its_device() {
     let images = Images::new(SUBJECT);
     let (run, events, stat, _) = subject_in(&["terminal", images.path("subject").to_str().unwrap()]);
     let device = u64::try_from(stat.tty).unwrap();
@@ -48,15 +48,15 @@ fn a_controlling_terminal_is_told_by_its_device() {
 }
 
 #[live_test]
-fn a_login_is_told_with_its_session() {
+fn a_login_is_reported_with_its_session() {
     let images = Images::new(SUBJECT);
     let user = USER.to_string();
     let (run, events, _, login) = subject_in(&["login", &user, images.path("subject").to_str().unwrap()]);
     assert_eq!(login, user);
     let mut findings = stream_rules::check(&run.events);
     for event in &events {
-        let told = event.at("process.audit.login_uid");
-        findings.equal("process.audit.login_uid", event.action(), told, Some(&json!(USER)));
+        let reported = event.at("process.audit.login_uid");
+        findings.equal("process.audit.login_uid", event.action(), reported, Some(&json!(USER)));
         let session = event.number_at("process.audit.session");
         findings.require("process.audit.session", session.is_some_and(|session| session > 0), || &event.text);
     }
@@ -64,7 +64,7 @@ fn a_login_is_told_with_its_session() {
 }
 
 #[live_test]
-fn a_user_for_access_to_files_is_told_where_it_is_another() {
+fn a_user_for_access_to_files_is_reported_where_it_differs() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let agent = Agent::start(&["--event", "exec,exit,connect"]);
     let child = state(&["fs-user", &listener.local_addr().unwrap().to_string()]);
@@ -85,7 +85,7 @@ fn a_user_for_access_to_files_is_told_where_it_is_another() {
 }
 
 #[live_test]
-fn a_connect_tells_the_credentials_of_its_moment_and_not_those_of_the_fork() {
+fn a_connect_has_the_credentials_of_its_own_time_and_not_those_of_the_fork() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let agent = Agent::start(&["--event", "fork,exit,connect"]);
@@ -93,7 +93,7 @@ fn a_connect_tells_the_credentials_of_its_moment_and_not_those_of_the_fork() {
     let pid = pid_answered(&mut parent);
     let of = |action| agent.wait_for_all(pid, action, 1).remove(0);
     let (fork, events) = (of("fork"), ["connect", "connect-result", "exit"].map(of));
-    parent.tell("");
+    parent.send("");
     parent.reap();
     let run = agent.stop().expect_success();
     let mut findings = stream_rules::check(&run.events);
@@ -106,8 +106,8 @@ fn a_connect_tells_the_credentials_of_its_moment_and_not_those_of_the_fork() {
         }
         for set in ["effective", "permitted"] {
             let field = format!("process.thread.capabilities.{set}");
-            let told = event.at(&field).and_then(|told| told.as_array()).map_or(0, Vec::len);
-            findings.require(&field, told == 0, || &event.text);
+            let reported = event.at(&field).and_then(|reported| reported.as_array()).map_or(0, Vec::len);
+            findings.require(&field, reported == 0, || &event.text);
         }
     }
     findings.equal("process.exit_code", "exit", events[2].at("process.exit_code"), Some(&json!(0)));
@@ -128,7 +128,7 @@ fn a_process_in_a_pid_namespace_of_its_own_has_both_its_ids() {
     let pid = procfs::pids().into_iter().find(is_inside).unwrap();
     assert_eq!(procfs::status(pid, "NSpid"), [pid.to_string(), "1".to_owned()]);
     let facts = collector_tests::truth::process::facts(pid);
-    outside.tell("exit 3");
+    outside.send("exit 3");
     let reaped = outside.reap();
     assert_eq!(reaped.exit_code, Some(3), "unshare ends as its child does");
     agent.wait_for_all(pid, "exit", 1);

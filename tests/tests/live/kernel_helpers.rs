@@ -63,7 +63,7 @@ fn is_helper(event: &Event) -> bool {
 }
 
 #[live_test]
-fn a_program_that_the_kernel_starts_is_told_whole_and_as_the_kernel_s() {
+fn a_program_that_the_kernel_starts_is_reported_whole_and_marked_as_a_helper() {
     let images = Images::new(SUBJECT);
     let path = images.path("released");
     tiny::write(&path, &tiny::image("helper"));

@@ -34,7 +34,7 @@ fn processes() -> BTreeMap<u32, Stat> {
 fn zombie(images: &Images) -> Child {
     let mut child = Plan::of(images.path("subject").to_str().unwrap()).spawn();
     child.ready();
-    child.tell("exit 0");
+    child.send("exit 0");
     until("a zombie", || (Stat::read(child.pid)?.state == 'Z').then_some(()));
     child
 }
@@ -44,7 +44,7 @@ fn zombie(images: &Images) -> Child {
 fn headless(images: &Images) -> Child {
     let mut child = Plan::of(images.path("subject").to_str().unwrap()).spawn();
     child.ready();
-    child.tell("leader-leaves");
+    child.send("leader-leaves");
     until("a zombie that leads", || (Stat::read(child.pid)?.state == 'Z').then_some(()));
     child
 }
@@ -60,17 +60,17 @@ fn in_a_snapshot_kthreads_are_kernel_tasks_and_nothing_else_is() {
     let after = processes();
 
     let mut findings = stream_rules::check(&run.events);
-    let mut told: HashMap<u32, Vec<&Arc<Event>>> = HashMap::new();
+    let mut reported: HashMap<u32, Vec<&Arc<Event>>> = HashMap::new();
     for event in run.of_action("snapshot") {
-        told.entry(u32::try_from(event.pid().unwrap()).unwrap()).or_default().push(event);
+        reported.entry(u32::try_from(event.pid().unwrap()).unwrap()).or_default().push(event);
     }
     let stayed = before
         .iter()
         .filter(|(pid, stat)| after.get(pid).is_some_and(|now| now.start_ticks == stat.start_ticks));
     for (pid, stat) in stayed {
         let comm = procfs::comm(*pid).unwrap_or_default();
-        let of_pid = told.get(pid).map_or(&[][..], Vec::as_slice);
-        // A process that has ended does not run; if it is told of at all, then not as a kernel task.
+        let of_pid = reported.get(pid).map_or(&[][..], Vec::as_slice);
+        // A process that has ended does not run; if it is reported at all, then not as a kernel task.
         let has_ended = stat.state == 'Z' && *pid != headless.pid;
         findings.require(
             "(a process that ran before is in the snapshot once)",
@@ -94,7 +94,7 @@ fn in_a_snapshot_kthreads_are_kernel_tasks_and_nothing_else_is() {
 }
 
 #[live_test]
-fn a_snapshot_tells_of_a_process_that_ran_before_all_that_proc_tells() {
+fn a_snapshot_has_all_that_proc_has_of_a_process_that_ran_before() {
     let images = Images::new(SUBJECT);
     let env: Vec<Vec<u8>> = [&b"A=1"[..], b"A=2", b"alone", b"\xff"].map(<[u8]>::to_vec).to_vec();
     let plan = Plan {
@@ -109,7 +109,7 @@ fn a_snapshot_tells_of_a_process_that_ran_before_all_that_proc_tells() {
     let agent = Agent::start(&["--snapshot", "--event", "exec,exit"]);
     let snapshot = agent.wait_for(child.pid, "the snapshot", |event| event.action() == "snapshot");
     let before_end = Wall::now();
-    child.tell("exit 9");
+    child.send("exit 9");
     let pid = child.pid;
     let reaped = child.reap();
     let ended = (before_end, Wall::now());
@@ -145,7 +145,7 @@ fn a_snapshot_tells_of_a_process_that_ran_before_all_that_proc_tells() {
 }
 
 #[live_test]
-fn a_zombie_s_own_exec_and_exit_are_those_of_a_process() {
+fn the_exec_and_exit_of_a_zombie_are_those_of_a_process() {
     let images = Images::new(SUBJECT);
     let agent = Agent::start(&["--event", "exec,exit"]);
     let zombie = zombie(&images);

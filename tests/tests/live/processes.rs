@@ -35,12 +35,12 @@ struct Lived {
 }
 
 #[live_test]
-fn a_thousand_processes_of_ten_kinds_are_told_once_in_order_and_truly() {
+fn a_thousand_processes_of_ten_kinds_are_reported_once_in_order_and_correctly() {
     let images = Images::new(SUBJECT);
     let cgroup = ContainerCgroup::docker();
     let agent = Agent::start(&["--event", "exec,exit"]);
     let of_each_kind = usize::try_from(scaled(OF_EACH_KIND)).unwrap();
-    // All kinds side by side, so that what belongs to one process and is told of another shows.
+    // All kinds side by side, so that what belongs to one process and is reported of another shows.
     let samples: Vec<(Kind, usize)> =
         (0..of_each_kind).flat_map(|number| Kind::ALL.map(|kind| (kind, number))).collect();
     let mut lived = Vec::new();
@@ -86,12 +86,12 @@ fn live_together(
         .into_iter()
         .map(|(sample, mut child, life)| {
             for (command, answer) in &sample.work {
-                child.tell(command);
+                child.send(command);
                 assert_eq!(child.answer(), *answer);
             }
             let before = Wall::now();
             match sample.end {
-                End::Exit(code) => child.tell(&format!("exit {code}")),
+                End::Exit(code) => child.send(&format!("exit {code}")),
                 End::Signal(signal) => child.kill(signal),
             }
             let reaped = child.reap();

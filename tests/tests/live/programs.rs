@@ -9,7 +9,7 @@ use collector_tests::{
     },
 };
 
-/// Does what it is told on its standard input.
+/// Runs the commands that it reads from its standard input.
 pub(crate) const SUBJECT: &str = env!("CARGO_BIN_EXE_subject");
 /// Brings itself into a state that processes are seldom in, then runs the subject.
 pub(crate) const STATE: &str = env!("CARGO_BIN_EXE_state");
@@ -46,7 +46,7 @@ pub(crate) fn subject(images: &Images) -> Child {
 /// Ends a subject with `command`: the interval in which it ended, and how.
 pub(crate) fn end_subject(mut child: Child, command: &str) -> ((Wall, Wall), Reaped) {
     let before = Wall::now();
-    child.tell(command);
+    child.send(command);
     let reaped = child.reap();
     ((before, Wall::now()), reaped)
 }

@@ -1,6 +1,6 @@
 //! Process ids that are used again: no life of a pid is taken for another.
 
-use std::{fs, thread, time::Duration};
+use std::{io::ErrorKind, thread, time::Duration};
 
 use collector_tests::{
     agent::Agent,
@@ -23,14 +23,15 @@ use serde_json::json;
 use crate::ancestry::check_line;
 use crate::programs::{SUBJECT, lineage, pid_answered};
 
-/// Spawns until the kernel gives the pid that was asked for; others may fork in between. Not in the tick of the pid's
-/// last life: by its specification the CPID of both would be the same.
+/// Spawns a child that has the process id of one that is gone. Not in the tick of the id's last life: by its specification
+/// the CPID of both would be the same.
 fn spawn_as(pid: u32, plan: &Plan) -> Child {
-    until("a child with the pid that was asked for", || {
-        thread::sleep(Duration::from_millis(11));
-        fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).unwrap();
-        let child = plan.spawn();
-        (child.pid == pid).then_some(child)
+    thread::sleep(Duration::from_millis(11));
+    let plan = Plan { pid: Some(pid), ..plan.clone() };
+    // Another process may have been given the id meanwhile, and ends.
+    until("a process id that nobody has", || match plan.try_spawn() {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => None,
+        child => Some(child.unwrap()),
     })
 }
 
@@ -57,7 +58,7 @@ fn a_pid_that_is_used_again_shows_nothing_of_its_other_lives() {
         });
         agent.wait_for_digests(&exec);
         let before = Wall::now();
-        child.tell(&format!("exit {number}"));
+        child.send(&format!("exit {number}"));
         let reaped = child.reap();
         lives.push((plan, life, (before, Wall::now()), reaped));
     }
@@ -74,8 +75,8 @@ fn a_pid_that_is_used_again_shows_nothing_of_its_other_lives() {
             compare::identity(&mut findings, event, life);
             compare::strings(&mut findings, event, "process.args", &plan.args);
             let directory = json!(plan.directory);
-            let told = event.at("process.working_directory");
-            findings.equal("process.working_directory", &event.text, told, Some(&directory));
+            let reported = event.at("process.working_directory");
+            findings.equal("process.working_directory", &event.text, reported, Some(&directory));
         }
         for exec in &execs {
             compare::exec(&mut findings, exec, life, &plan.env);
@@ -138,8 +139,8 @@ fn an_orphan_is_not_the_child_of_the_next_life_of_its_parent_s_pid() {
     assert_eq!(reap::reap(pid).exit_code, Some(0));
     let mut usurper = spawn_as(pid, &Plan::of(subject));
     usurper.ready();
-    // Its exec is told after that of the usurper.
-    parent.tell(&format!("exec {subject} again"));
+    // Its exec is reported after that of the usurper.
+    parent.send(&format!("exec {subject} again"));
     parent.ready();
     let truth = ancestors(orphan);
     assert_ne!(truth[0].fields["pid"], json!(pid));
@@ -151,7 +152,7 @@ fn an_orphan_is_not_the_child_of_the_next_life_of_its_parent_s_pid() {
         is_its(event, "exec")
             && event.at("process.args").is_some_and(|args| args.to_string().contains("again"))
     });
-    parent.tell("exit 5");
+    parent.send("exit 5");
     let exit = agent.wait_for(orphan, "the exit", |event| is_its(event, "exit"));
     drop(usurper);
     // It has been reaped, and its pid may be a stranger's now.

@@ -27,14 +27,14 @@ fn run_true() -> u32 {
     pid
 }
 
-/// Ten processes that have ended when this returns; the agent may not yet have told of any of them.
+/// Ten processes that have ended when this returns; the agent may not have reported any of them yet.
 fn burst() -> Vec<u32> {
     (0..10).map(|_| run_true()).collect()
 }
 
 /// Each of these is in the stream with this action once. A pid may have been another process's before, so at least once
 /// is what a pid alone can show.
-fn all_told(findings: &mut Findings, run: &Run, pids: &[u32], action: &str) {
+fn all_reported(findings: &mut Findings, run: &Run, pids: &[u32], action: &str) {
     for pid in pids {
         let count = run.of(*pid, action).len();
         findings.require(&format!("({action} of each process)"), count >= 1, || format!("{pid}: {count}"));
@@ -47,8 +47,8 @@ fn ends_in_order_on(signal: Signal) {
     // At once: what the kernel has recorded and the agent has not read is drained.
     let run = agent.stop_with(signal).expect_success();
     let mut findings = stream_rules::check(&run.events);
-    all_told(&mut findings, &run, &pids, "exec");
-    all_told(&mut findings, &run, &pids, "exit");
+    all_reported(&mut findings, &run, &pids, "exec");
+    all_reported(&mut findings, &run, &pids, "exit");
     findings.conclude();
 }
 
@@ -67,7 +67,7 @@ fn a_file_gets_the_whole_stream() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("events.jsonl");
     let output = format!("file:{}", path.display());
-    // Standard output too, which tells when the agent has started.
+    // Standard output too, which shows when the agent has started.
     let agent = Agent::start(&["--event", "exec,exit", "--output", "stdout", "--output", &output]);
     let pids = burst();
     let run = agent.stop().expect_success();
@@ -82,7 +82,7 @@ fn a_file_gets_the_whole_stream() {
         findings
             .require("(the same lines)", one.text == other.text, || format!("{}\n{}", one.text, other.text));
     }
-    all_told(&mut findings, &run, &pids, "exit");
+    all_reported(&mut findings, &run, &pids, "exit");
     assert!(fs::read(&path).unwrap().ends_with(b"}\n"), "the last line is whole");
     findings.conclude();
 }
@@ -98,7 +98,7 @@ fn start_into(output: impl Into<Stdio>, args: &[&str]) -> Child {
 }
 
 /// Waits for the end, with processes meanwhile, so that there is something to write. An agent that still runs so long
-/// after its start is asked to end, once: a second time might be meant to hurry it.
+/// after its start gets SIGTERM, once: a second one might be meant to hurry it.
 fn end_of(mut child: Child, mut grace: Option<Duration>) -> (Option<i32>, String) {
     let mut begin = None;
     let ended = until("the end of the agent", || {
@@ -133,7 +133,7 @@ fn ends_by_sigterm(agent: &Child) -> bool {
 }
 
 #[live_test]
-fn a_reader_that_has_had_enough_ends_the_agent_quietly() {
+fn a_reader_that_closes_its_pipe_ends_the_agent_quietly() {
     let mut child = start_into(Stdio::piped(), &[]);
     let mut first = String::new();
     let mut lines = BufReader::new(child.stdout.take().unwrap());
@@ -166,7 +166,7 @@ fn counters(run: &Run, action: &str, counter: &str) -> u64 {
 }
 
 #[live_test]
-fn forks_are_left_out_unless_asked_for_and_counted_as_filtered() {
+fn forks_are_left_out_by_default_and_counted_as_filtered() {
     let agent = Agent::start(&[]);
     let pids = burst();
     let run = agent.stop().expect_success();
@@ -177,8 +177,8 @@ fn forks_are_left_out_unless_asked_for_and_counted_as_filtered() {
     findings.require("(forks are filtered)", seen >= made && filtered == seen, || {
         format!("{filtered} of {seen}")
     });
-    all_told(&mut findings, &run, &pids, "exec");
-    all_told(&mut findings, &run, &pids, "exit");
+    all_reported(&mut findings, &run, &pids, "exec");
+    all_reported(&mut findings, &run, &pids, "exit");
     findings.conclude();
 }
 
@@ -188,7 +188,7 @@ fn a_fork_that_is_asked_for_comes_before_its_exec() {
     let mut child = Plan::of("/bin/cat").spawn();
     let pid = child.pid;
     let parent = std::process::id();
-    child.tell("a line");
+    child.send("a line");
     assert_eq!(child.answer(), "a line");
     let exec = agent.wait_for(pid, "the exec", |event| event.action() == "exec");
     drop(child);
@@ -222,13 +222,13 @@ fn a_fork_that_is_asked_for_comes_before_its_exec() {
 }
 
 #[live_test]
-fn what_is_not_asked_for_is_not_written() {
+fn an_event_that_was_not_selected_is_not_written() {
     for (asked, left_out) in [("exec", "exit"), ("exit", "exec")] {
         let agent = Agent::start(&["--event", asked]);
         let pids = burst();
         let run = agent.stop().expect_success();
         let mut findings = stream_rules::check(&run.events);
-        all_told(&mut findings, &run, &pids, asked);
+        all_reported(&mut findings, &run, &pids, asked);
         findings.require("(left out)", run.of_action(left_out).count() == 0, || left_out);
         let made = u64::try_from(pids.len()).unwrap();
         let filtered = counters(&run, left_out, "filtered");

@@ -4,8 +4,6 @@
 use std::{
     collections::HashMap,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
-    thread,
-    time::Duration,
 };
 
 use collector_common::UDP_PEERS_MAX;
@@ -26,11 +24,11 @@ fn peer(number: u32) -> SocketAddr {
     (Ipv4Addr::from(0x7f10_0000 + number), 9).into()
 }
 
-/// In portions that the agent writes out in between: what is asked here is not how fast it is.
-fn send(socket: &UdpSocket, numbers: std::ops::Range<u32>) {
+/// In portions that the agent writes out in between: this is not a test of its speed.
+fn send(agent: &FileAgent, socket: &UdpSocket, numbers: std::ops::Range<u32>) {
     for number in numbers {
-        if number % 500 == 0 {
-            thread::sleep(Duration::from_millis(20));
+        if number % 2_000 == 0 {
+            agent.catch_up();
         }
         // Refused by a host that was sent to before; the next one is sent all the same.
         let sent = socket.send_to(b"?", peer(number)).or_else(|_| socket.send_to(b"?", peer(number)));
@@ -38,28 +36,28 @@ fn send(socket: &UdpSocket, numbers: std::ops::Range<u32>) {
     }
 }
 
-/// What the stream has of one socket, and of all.
-struct Told {
-    /// How often each peer was told.
+/// The events of one socket, and the counters.
+struct Reported {
+    /// How often each peer was reported.
     peers: HashMap<String, u32>,
     folded: u64,
     lost: u64,
 }
 
 /// The connects of the socket of this cookie.
-fn read(stream: &[u8], cookie: u64, findings: &mut Findings) -> Told {
-    let mut told = Told { peers: HashMap::new(), folded: 0, lost: 0 };
+fn read(stream: &[u8], cookie: u64, findings: &mut Findings) -> Reported {
+    let mut reported = Reported { peers: HashMap::new(), folded: 0, lost: 0 };
     for line in str::from_utf8(stream).unwrap().lines() {
         let event: Value = line.parse().unwrap();
         if let Some(counters) = event.pointer("/counters/connect") {
-            told.folded = counters["folded"].as_u64().unwrap_or(0);
-            told.lost = counters["lost"].as_u64().unwrap();
+            reported.folded = counters["folded"].as_u64().unwrap_or(0);
+            reported.lost = counters["lost"].as_u64().unwrap();
         }
         if event.pointer("/connection/id") != Some(&json!(cookie)) {
             continue;
         }
         let ip = event.pointer("/destination/ip").and_then(Value::as_str).unwrap();
-        *told.peers.entry(ip.to_owned()).or_default() += 1;
+        *reported.peers.entry(ip.to_owned()).or_default() += 1;
         for (field, expected) in [
             ("/event/action", json!("connect")),
             ("/network/transport", json!("udp")),
@@ -69,52 +67,54 @@ fn read(stream: &[u8], cookie: u64, findings: &mut Findings) -> Told {
             findings.equal(field, ip, event.pointer(field), Some(&expected));
         }
     }
-    told
+    reported
 }
 
 /// Runs `act` with a socket that is not connected; what the stream has of it.
-fn of_a_socket(findings: &mut Findings, act: impl FnOnce(&UdpSocket)) -> Told {
+fn of_a_socket(findings: &mut Findings, act: impl FnOnce(&FileAgent, &UdpSocket)) -> Reported {
     let agent = FileAgent::start(&["--event", "exec,exit,connect"]);
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    act(&socket);
+    act(&agent, &socket);
     agent.catch_up();
     read(&agent.stop(), socket_cookie(&socket).unwrap(), findings)
 }
 
 #[live_test(alone)]
-fn each_peer_of_a_socket_is_told_once_and_the_other_datagrams_are_counted() {
+fn each_peer_of_a_socket_is_reported_once_and_the_other_datagrams_are_counted() {
     let mut findings = Findings::new();
-    let told = of_a_socket(&mut findings, |socket| {
+    let reported = of_a_socket(&mut findings, |agent, socket| {
         for _ in 0..TIMES {
-            send(socket, 0..FEW);
+            send(agent, socket, 0..FEW);
         }
     });
-    let once = (0..FEW).all(|number| told.peers.get(&peer(number).ip().to_string()) == Some(&1));
-    findings.require("(each peer once)", once && told.peers.len() == usize::try_from(FEW).unwrap(), || {
-        told.peers.len()
-    });
+    let once = (0..FEW).all(|number| reported.peers.get(&peer(number).ip().to_string()) == Some(&1));
+    findings.require(
+        "(each peer once)",
+        once && reported.peers.len() == usize::try_from(FEW).unwrap(),
+        || reported.peers.len(),
+    );
     // Others on this machine may send datagrams too.
     let folded = u64::from(FEW * (TIMES - 1));
-    findings.require("counters.connect.folded", told.folded >= folded, || told.folded);
-    findings.require("counters.connect.lost", told.lost == 0, || told.lost);
+    findings.require("counters.connect.folded", reported.folded >= folded, || reported.folded);
+    findings.require("counters.connect.lost", reported.lost == 0, || reported.lost);
     findings.conclude();
 }
 
 #[live_test(alone)]
-fn of_more_peers_than_are_remembered_each_is_told_and_the_oldest_again() {
+fn each_of_more_peers_than_are_remembered_is_reported_and_the_oldest_again() {
     let mut findings = Findings::new();
-    let told = of_a_socket(&mut findings, |socket| {
-        send(socket, 0..MANY);
-        send(socket, 0..FEW);
-        // The last of them are remembered still, and not told again.
-        send(socket, MANY - 100..MANY);
+    let reported = of_a_socket(&mut findings, |agent, socket| {
+        send(agent, socket, 0..MANY);
+        send(agent, socket, 0..FEW);
+        // The agent still remembers the last of them and does not report them again.
+        send(agent, socket, MANY - 100..MANY);
     });
-    let times = |number: u32| told.peers.get(&peer(number).ip().to_string()).copied().unwrap_or(0);
-    findings.require("(each peer)", (0..MANY).all(|number| times(number) > 0), || told.peers.len());
+    let times = |number: u32| reported.peers.get(&peer(number).ip().to_string()).copied().unwrap_or(0);
+    findings.require("(each peer)", (0..MANY).all(|number| times(number) > 0), || reported.peers.len());
     let again = (0..FEW).filter(|&number| times(number) == 2).count();
     findings.require("(the oldest are forgotten)", again > 500, || again);
     let kept = (MANY - 100..MANY).filter(|&number| times(number) == 1).count();
     findings.require("(the youngest are not)", kept == 100, || kept);
-    findings.require("counters.connect.lost", told.lost == 0, || told.lost);
+    findings.require("counters.connect.lost", reported.lost == 0, || reported.lost);
     findings.conclude();
 }

@@ -2,11 +2,10 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
     process::{Command, Output},
 };
 
-use collector_tests::agent;
+use collector_tests::{agent, unprivileged::Unprivileged};
 use serde_json::Value;
 
 /// `collector` with these arguments, to its end.
@@ -40,21 +39,9 @@ fn refused(ran: &Ran, code: i32, words: &[&str]) {
     }
 }
 
-/// Root with a live kernel would start the agent; as another user it must stop at what is asked of it before that.
+/// Root with a live kernel would start the agent; as another user it must stop at its arguments before that.
 fn run_unprivileged(args: &[&str]) -> Ran {
-    let directory = tempfile::tempdir().unwrap();
-    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let mut command = if rustix::process::geteuid().is_root() {
-        let copy = directory.path().join("collector");
-        fs::copy(agent::binary(), &copy).unwrap();
-        fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(copy);
-        command
-    } else {
-        agent::command(&[])
-    };
-    command.args(args).output().unwrap().into()
+    Unprivileged::new().command(args).output().unwrap().into()
 }
 
 #[test]
@@ -104,7 +91,7 @@ fn an_unknown_output_is_refused_with_the_forms_of_outputs() {
 #[test]
 fn a_wrong_rule_and_a_wrong_limit_are_refused_with_what_they_may_be() {
     refused(&run(&["run", "--exclude", "user=root"]), 2, &["user=root", "uid=NUMBER", "cgroup=PATH"]);
-    refused(&run(&["run", "--only", "uid=root"]), 2, &["uid=root", "id -u NAME"]);
+    refused(&run(&["run", "--only", "uid=no-such-user"]), 2, &["uid=no-such-user", "id -u no-such-user"]);
     refused(&run(&["run", "--only", "image=java"]), 2, &["\"java\"", "whole path"]);
     refused(&run(&["run", "--exclude", "comm=a-name-of-16byte"]), 2, &["16 bytes", "1 to 15"]);
     refused(&run(&["run", "--exec-limit", "100"]), 2, &["\"100\"", "COUNT/s", "100/s:200"]);
@@ -114,9 +101,9 @@ fn a_wrong_rule_and_a_wrong_limit_are_refused_with_what_they_may_be() {
 fn a_wrong_rule_in_the_configuration_is_refused_with_line_and_column() {
     refused_configuration(
         "[filter]\nexclude = [\n  \"uid=0\",\n  \"pid=1\",\n]\n",
-        &["line 2", "column 11", "\"pid=1\" is no rule"],
+        &["line 2", "column 11", "\"pid=1\" is not a rule"],
     );
-    refused_configuration("[filter]\nexec_limit = \"0/s\"\n", &["line 2", "0/s", "from 1 up"]);
+    refused_configuration("[filter]\nexec_limit = \"0/s\"\n", &["line 2", "0/s", "1 or more"]);
 }
 
 #[test]
@@ -164,7 +151,7 @@ fn without_privileges_it_says_so() {
 }
 
 #[test]
-fn it_tells_its_version() {
+fn it_prints_its_version() {
     let ran = run(&["--version"]);
     assert_eq!((ran.code, ran.stdout.trim()), (Some(0), concat!("collector ", env!("CARGO_PKG_VERSION"))));
 }
@@ -225,7 +212,7 @@ fn the_doctor_s_report_is_json() {
 }
 
 #[test]
-fn the_doctor_tells_the_filters_of_a_configuration_file_and_refuses_a_wrong_one() {
+fn the_doctor_prints_the_filters_of_a_configuration_file_and_refuses_a_wrong_one() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("collector.toml");
     fs::write(&file, "[filter]\nexclude = [\"comm=make\"]\n").unwrap();

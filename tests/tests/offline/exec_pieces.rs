@@ -56,20 +56,20 @@ fn process(event: &Event) -> &Process {
 
 #[track_caller]
 fn check_args(event: &Event, args: &[&str], truncated: Option<u64>, origin: Option<Origin>) {
-    let told: Vec<&str> = process(event).args.as_ref().unwrap().iter().collect();
-    assert_eq!(told, args);
+    let reported: Vec<&str> = process(event).args.as_ref().unwrap().iter().collect();
+    assert_eq!(reported, args);
     assert_eq!(event.capture.truncated.get("process.args").copied(), truncated);
     assert_eq!(event.capture.origin.get("process.args").copied(), origin);
 }
 
 #[test]
-fn arguments_that_were_cut_are_completed_by_a_process_that_lives() {
+fn truncated_arguments_are_completed_from_a_process_that_lives() {
     let event = exec(&proc(), &cut(), |fixed| fixed.args.full = 12);
     check_args(&event, &ARGS, None, Some(Origin::Proc));
 }
 
 #[test]
-fn arguments_that_were_cut_are_not_completed_by_a_title() {
+fn truncated_arguments_are_not_completed_from_a_title() {
     let proc = proc();
     fs::write(proc.of(PID).join("cmdline"), "worker: idle").unwrap();
     let event = exec(&proc, &cut(), |fixed| fixed.args.full = 12);
@@ -77,13 +77,13 @@ fn arguments_that_were_cut_are_not_completed_by_a_title() {
 }
 
 #[test]
-fn arguments_that_were_cut_are_not_completed_by_another_image() {
+fn truncated_arguments_are_not_completed_from_another_image() {
     let event = exec(&proc(), &cut(), |fixed| (fixed.args.full, fixed.exe.inode) = (12, 1));
     check_args(&event, &["app", "on"], Some(12), None);
 }
 
 #[test]
-fn arguments_that_were_cut_of_a_process_that_is_gone_are_a_beginning() {
+fn truncated_arguments_of_a_process_that_is_gone_stay_truncated() {
     let event = exec(&FakeProc::new(), &cut(), |fixed| fixed.args.full = 12);
     check_args(&event, &["app", "on"], Some(12), None);
 }
@@ -104,9 +104,9 @@ fn arguments_that_could_not_be_read_are_completed_or_missing() {
 }
 
 #[track_caller]
-fn check_directory(event: &Event, told: Result<&str, &str>) {
+fn check_directory(event: &Event, reported: Result<&str, &str>) {
     let missing = event.capture.missing.get("process.working_directory").map(|reason| &*reason.0);
-    assert_eq!((process(event).working_directory.as_deref(), missing), (told.ok(), told.err()));
+    assert_eq!((process(event).working_directory.as_deref(), missing), (reported.ok(), reported.err()));
 }
 
 fn unknown(fixed: &mut ExecRecord) {
@@ -114,7 +114,7 @@ fn unknown(fixed: &mut ExecRecord) {
 }
 
 #[test]
-fn a_directory_of_which_the_end_is_known_is_completed() {
+fn a_directory_whose_end_is_in_the_record_is_completed() {
     let event = exec(&proc(), &Pieces { cwd: b"/app", ..whole() }, unknown);
     check_directory(&event, Ok("/srv/app"));
     assert_eq!(event.capture.origin["process.working_directory"], Origin::Proc);
@@ -140,7 +140,7 @@ fn a_directory_of_a_process_that_is_gone_has_exited_with_it() {
 }
 
 #[test]
-fn an_image_of_which_the_end_is_known_is_completed() {
+fn an_image_whose_end_is_in_the_record_is_completed() {
     let proc = proc();
     let name = "image-of-100";
     let path = format!("/{name}");
@@ -151,7 +151,7 @@ fn an_image_of_which_the_end_is_known_is_completed() {
     assert_eq!(process(&event).name.as_deref(), Some(name));
 }
 
-/// Whether an exec is told as that of a helper whose parent has these flags.
+/// Whether the exec of a child of a process with these flags is reported as that of a helper.
 fn is_helper(parent: &Made, parent_flags: u32) -> Event {
     let mut made = Made::new(PID, START_NS).below(parent);
     made.task.parent_flags = parent_flags;

@@ -20,7 +20,7 @@ fn marked(mut record: Vec<u8>, fate: Fate) -> Vec<u8> {
     record
 }
 
-/// A parent of which all records are marked, and a child of it of which none is.
+/// A parent whose records are all marked, and a child of it whose records are not.
 fn events(fate: Fate) -> Vec<Event> {
     let parent = Made::new(PARENT, 2_000_000_000);
     let mut child = Made::new(CHILD, 3_000_000_000);
@@ -52,14 +52,14 @@ fn check_child(events: &[Event]) {
     assert_eq!((parent.pid, parent.executable.as_deref()), (Some(PARENT), Some("/bin/parent")));
     let args: Vec<&str> = parent.args.as_ref().unwrap().iter().collect();
     assert_eq!(args, ["name", "an argument"]);
-    // By then the parent has ended, and its end was learnt although it was not told.
+    // By then the parent has ended, and the table has its end although it was not reported.
     let exit = only(events, Action::Exit).process.as_ref().unwrap();
     assert_eq!(exit.pid, Some(CHILD));
     assert_eq!(counters(events, Action::Exit).filtered, 1);
 }
 
 #[test]
-fn what_a_rule_leaves_out_is_known_and_not_told_and_no_loss() {
+fn what_a_rule_excludes_is_in_the_table_and_not_in_the_stream_and_is_no_loss() {
     let events = events(Fate::ByRule);
     check_child(&events);
     assert!(events.iter().all(|event| event.action() != Action::Loss));
@@ -68,7 +68,7 @@ fn what_a_rule_leaves_out_is_known_and_not_told_and_no_loss() {
 }
 
 #[test]
-fn what_is_over_the_limit_is_known_and_told_as_a_number_alone() {
+fn what_is_over_the_limit_is_in_the_table_and_only_counted_in_the_stream() {
     let events = events(Fate::ByLimit);
     check_child(&events);
     let losses = events.iter().filter_map(|event| event.loss.as_ref());

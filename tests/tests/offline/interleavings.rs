@@ -1,5 +1,5 @@
 //! Any interleaving of forks, execs, exits and connects over a few pids, read early or late, with and without losses: what
-//! is told is what happened.
+//! is reported is what happened.
 
 use collector::event::Event;
 use collector_common::Kind;
@@ -12,7 +12,7 @@ use crate::lives::{
     world::{Step, World},
 };
 
-/// A world and the agent that is told of it.
+/// A world and the agent that reads its records.
 struct Run {
     world: World,
     agent: Agent,
@@ -20,7 +20,7 @@ struct Run {
 }
 
 impl Run {
-    /// The agent starts while pid 1 and `scanned.len()` processes below it run. The scan tells those for which there is a
+    /// The agent starts while pid 1 and `scanned.len()` processes below it run. The scan reports those for which there is a
     /// `true`, and the agent finds the others.
     fn new(scanned: &[bool]) -> Self {
         let world = World::new(u32::try_from(scanned.len()).unwrap());
@@ -87,14 +87,14 @@ impl Run {
 
     /// All is read, and what was lost is learnt anew: from now on nothing is in doubt.
     fn settle(&mut self) {
-        // One census may be under way that began before the last loss.
+        // One snapshot may be under way that began before the last loss.
         for step in [Step::Reconcile, Step::Notice, Step::Reconcile] {
             self.take(&step);
         }
         self.oracle.all_is_known(&self.world);
     }
 
-    /// Each process that runs connects, forks where a pid is free, and connects again: all of it is told exactly.
+    /// Each process that runs connects, forks where a pid is free, and connects again: all of it is reported exactly.
     fn probe(&mut self) {
         let running = self.world.running();
         for _ in 0..2 {
@@ -142,7 +142,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_is_told_exactly_where_no_record_is_lost(
+    fn everything_is_reported_exactly_where_no_record_is_lost(
         scanned in vec(any::<bool>(), 0..4),
         steps in vec(step(0.0), 0..60),
     ) {
@@ -150,7 +150,7 @@ proptest! {
     }
 
     #[test]
-    fn after_a_loss_nothing_is_told_that_never_was_and_then_all_is_exact_again(
+    fn after_a_loss_nothing_is_reported_that_never_happened_and_then_everything_is_exact_again(
         scanned in vec(any::<bool>(), 0..4),
         steps in vec(step(0.2), 0..60),
     ) {
@@ -180,7 +180,7 @@ fn losing(mut step: Step) -> Step {
 // What the properties found, as they shrank it.
 
 #[test]
-fn a_process_that_was_found_to_the_tick_is_the_one_that_ends() {
+fn a_process_with_a_start_to_the_tick_is_the_one_that_ends() {
     check(&[false, false], &[exit(0, false)]);
 }
 
@@ -191,18 +191,18 @@ fn a_child_of_a_zombie_whose_fork_was_lost_has_its_own_image() {
 }
 
 #[test]
-fn a_child_of_a_process_that_nothing_told_of_goes_to_the_reaper() {
+fn a_child_of_a_process_without_any_record_goes_to_the_reaper() {
     check(&[], &[losing(fork(0, 0)), fork(1, 0), exit(0, true), fork(1, 0)]);
 }
 
 #[test]
-fn a_process_that_began_during_a_census_does_not_keep_an_image_that_its_parent_ran_before() {
+fn a_process_that_began_during_a_proc_snapshot_does_not_keep_an_image_that_its_parent_ran_before() {
     check(&[false, false], &[losing(exec(0, 1)), Step::Notice, fork(0, 0)]);
     check(&[false, false], &[losing(exec(1, 1)), Step::Notice, fork(1, 0), exec(1, 0)]);
 }
 
 #[test]
-fn a_parent_that_ended_during_a_census_is_none_any_more() {
+fn a_parent_that_ended_during_a_proc_snapshot_is_no_parent_any_more() {
     let before = [fork(0, 0), losing(exit(0, true)), fork(0, 0), fork(0, 0), fork(0, 0), fork(1, 0)];
     let during = [Step::Notice, fork(0, 0), exit(0, false), exit(4, false), Step::Reconcile];
     check(&[], &[&before[..], &during, &[exit(3, false), fork(7, 0)]].concat());
@@ -216,26 +216,26 @@ fn an_earlier_life_of_the_parent_s_pid_whose_exit_was_lost_is_not_the_parent() {
 }
 
 #[test]
-fn a_parent_that_was_found_to_the_tick_and_ended_during_a_census_is_none_any_more() {
+fn a_parent_with_a_start_to_the_tick_that_ended_during_a_proc_snapshot_is_no_parent_any_more() {
     let lost = Step::Exit { of: 4, reaper: 6, waited_for: false, twice: false, lost: true };
     let during = [Step::Notice, fork(0, 0), exit(0, false), fork(1, 0), Step::Reconcile];
     check(&[false, false, false], &[&[lost][..], &during, &[fork(1, 0)]].concat());
 }
 
 #[test]
-fn a_child_of_a_process_that_ended_before_anything_told_of_it_has_its_own_image() {
+fn a_child_of_a_process_that_ended_without_any_record_has_its_own_image() {
     let untold = [losing(fork(0, 0)), Step::Notice, Step::Reconcile, fork(1, 0)];
     check(&[], &[&untold[..], &[losing(exit(0, false))]].concat());
 }
 
 #[test]
-fn a_child_of_a_process_that_nothing_told_of_does_not_have_an_image_that_its_parent_ran_later() {
+fn a_child_of_a_process_without_any_record_does_not_have_an_image_that_its_parent_ran_later() {
     let untold = [losing(fork(0, 0)), Step::Notice, Step::Reconcile, fork(1, 0)];
     check(&[], &[&untold[..], &[fork(0, 0), exec(1, 1), losing(exit(2, true))]].concat());
 }
 
 #[test]
-fn the_line_of_one_whose_exit_was_lost_is_followed_over_all_that_ended_after_it() {
+fn ancestors_are_followed_over_a_process_whose_exit_was_lost_and_all_that_ended_after_it() {
     let before = [fork(3, 0), fork(0, 0), exit(4, false), fork(3, 0), losing(exit(2, true)), fork(3, 0)];
     let after = [exit(6, true), exit(4, false), Step::Connect { of: 3, lost: false }];
     check(&[false, false, false], &[&before[..], &after].concat());

@@ -10,6 +10,7 @@
 )]
 
 mod cli;
+mod cli_words;
 mod common;
 mod encodings;
 mod exec_pieces;
@@ -19,6 +20,9 @@ mod lives;
 mod one_tick;
 mod proc_faults;
 mod properties;
+mod recordings;
+mod records;
 mod regressions;
 mod replay;
 mod schema;
+mod table;

@@ -45,7 +45,7 @@ fn number(event: &Event) -> u32 {
 }
 
 #[test]
-fn lives_of_one_pid_within_one_tick_are_told_apart() {
+fn lives_of_one_pid_within_one_tick_are_distinguished() {
     let events = events_of(&recording(), &FakeProc::new());
     check_counters(&events);
     let of = |action| events.iter().filter(move |event| event.action() == action);

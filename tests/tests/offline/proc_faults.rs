@@ -12,7 +12,7 @@ use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use serde_json::{Value, json};
 
 use crate::common::{
-    fake_proc::{FakeProc, Shown},
+    fake_proc::{FakeProc, Shown, StatLine},
     golden::{differences, lines},
     made::{INIT, Made},
     recording::Recording,
@@ -39,7 +39,7 @@ enum Fault {
     Endless,
     /// It leads to itself: `ELOOP`.
     Loop,
-    /// It is that of another process.
+    /// It belongs to another process.
     Foreign,
 }
 
@@ -52,7 +52,9 @@ fn damage(path: &Path, fault: Fault) {
         Fault::Endless => symlink("/dev/zero", path).unwrap(),
         Fault::Loop => symlink(path, path).unwrap(),
         Fault::Foreign => {
-            fs::write(path, "100 (x) S 1 1 1 0 -1 0 1 2 3 4 5 6 7 8 20 0 1 0 9 1024 9 0 0\n").unwrap();
+            let other =
+                StatLine { pid: PID, comm: "x", state: 'S', ppid: INIT, flags: 0, start_ns: 90_000_000 };
+            fs::write(path, other.to_string()).unwrap();
         }
     }
 }
@@ -124,7 +126,7 @@ fn check(file: &str, fault: Fault, fields: &[&str], reason: &str) {
 }
 
 #[test]
-fn a_process_that_ran_before_the_agent_is_told_from_its_proc() {
+fn a_process_that_ran_before_the_agent_is_reported_from_proc() {
     let proc = proc();
     let event = snapshot(&proc);
     let process = &event["process"];
@@ -141,17 +143,17 @@ fn a_process_that_ran_before_the_agent_is_told_from_its_proc() {
 }
 
 #[test]
-fn a_process_that_is_gone_has_none_of_what_proc_would_have_told() {
+fn a_process_that_is_gone_has_no_field_that_comes_from_proc() {
     check("stat", Fault::Absent, &FROM_PROC, "exited");
 }
 
 #[test]
-fn a_proc_of_another_life_of_the_pid_is_not_asked() {
+fn proc_of_another_life_of_the_pid_is_not_read() {
     check("stat", Fault::Foreign, &FROM_PROC, "exited");
 }
 
 #[test]
-fn a_stat_that_makes_no_sense_is_told_apart_from_an_end() {
+fn a_malformed_stat_is_distinguished_from_an_end() {
     check("stat", Fault::Empty, &FROM_PROC, "unsupported");
     check("stat", Fault::Endless, &FROM_PROC, "unsupported");
     check("stat", Fault::Directory, &FROM_PROC, "io:EISDIR");
@@ -188,7 +190,7 @@ fn a_working_directory_that_cannot_be_read_leaves_the_rest() {
 }
 
 #[test]
-fn what_the_kernel_has_told_is_not_asked_of_proc() {
+fn what_a_record_has_is_not_read_from_proc() {
     for file in ["status", "comm", "maps", "cgroup", "ns/mnt", "ns/pid", "ns/net", "ns/user"] {
         for fault in [Fault::Absent, Fault::Empty, Fault::Directory, Fault::Endless, Fault::Loop] {
             check(file, fault, &[], "");
@@ -239,7 +241,7 @@ fn files_that_may_not_be_read_are_denied() {
     }
 }
 
-/// The connect of a process that no record told, with its /proc as it is and after a fault of one file.
+/// The connect of a process without any record, with its /proc as it is and after a fault of one file.
 fn connect_of_a_stranger(file: &str, fault: Fault) -> [Event; 2] {
     let proc = proc();
     let recording = Recording::new().with(&Made::new(PID, START_NS).named("app").connect(3_000_000_000, 7));
@@ -250,7 +252,7 @@ fn connect_of_a_stranger(file: &str, fault: Fault) -> [Event; 2] {
 }
 
 #[test]
-fn a_process_that_no_record_told_is_found_in_proc() {
+fn a_process_without_any_record_is_found_in_proc() {
     let [connect, _] = connect_of_a_stranger("maps", Fault::Absent);
     let process = connect.process.unwrap();
     assert_eq!(process.args_count, Some(4));
@@ -260,7 +262,7 @@ fn a_process_that_no_record_told_is_found_in_proc() {
 }
 
 #[test]
-fn a_stranger_that_cannot_be_found_in_proc_is_told_with_what_the_record_has() {
+fn an_unknown_process_that_is_not_in_proc_is_reported_with_what_the_record_has() {
     for file in ["stat", "status"] {
         for fault in [Fault::Absent, Fault::Empty, Fault::Directory, Fault::Endless, Fault::Loop] {
             let [_, connect] = connect_of_a_stranger(file, fault);
@@ -278,7 +280,7 @@ fn a_stranger_that_cannot_be_found_in_proc_is_told_with_what_the_record_has() {
 }
 
 #[test]
-fn a_stranger_whose_namespaces_cannot_be_read_has_the_same_id() {
+fn an_unknown_process_whose_namespaces_cannot_be_read_has_the_same_id() {
     for file in ["ns/mnt", "ns/pid", "ns/net"] {
         let [whole, connect] = connect_of_a_stranger(file, Fault::Absent).map(|event| event.process.unwrap());
         assert_eq!(connect.entity_id, whole.entity_id, "{file}");

@@ -1,13 +1,9 @@
-//! What holds for any bytes and any order: events survive being written and read, garbage is counted and no panic, and the
-//! process table answers like one that never forgets.
+//! What holds for any bytes and any order: events survive being written and read, and garbage is counted and makes no panic.
 
-use std::{collections::HashMap, fs, sync::Arc};
+use std::{fs, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use collector::{
-    event::{Action, Capture, Event, Strings},
-    process::{KernelTimeNs, Limits, ProcessKey, Table},
-};
+use collector::event::{Action, Capture, Event, Strings};
 use collector_common::{ConnectRecord, ConnectResultRecord, ExecRecord, ExitRecord, Kind, TaskRecord};
 use proptest::{collection::vec, prelude::*};
 use zerocopy::IntoBytes;
@@ -59,7 +55,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn an_exec_of_any_bytes_is_told_exactly_and_read_back(
+    fn an_exec_of_any_bytes_is_reported_exactly_and_read_back(
         (path, cwd, comm) in (path(), path(), vec(any::<u8>(), 15)),
         args in vec(string(), 0..6),
         env in vec(string(), 0..6),
@@ -77,17 +73,17 @@ proptest! {
         events.iter().for_each(check_round_trip);
         let exec = only(&events, Action::Exec);
         let (process, capture) = (exec.process.as_ref().unwrap(), &exec.capture);
-        let told = |place: &str, shown: &Option<Arc<str>>| exact(capture, place, shown.as_ref().unwrap());
-        prop_assert_eq!(told("process.executable", &process.executable), path);
-        prop_assert_eq!(told("process.working_directory", &process.working_directory), cwd);
+        let reported = |place: &str, shown: &Option<Arc<str>>| exact(capture, place, shown.as_ref().unwrap());
+        prop_assert_eq!(reported("process.executable", &process.executable), path);
+        prop_assert_eq!(reported("process.working_directory", &process.working_directory), cwd);
         let comm = comm.split(|&byte| byte == 0).next().unwrap();
-        prop_assert_eq!(told("process.comm", &process.comm), comm);
+        prop_assert_eq!(reported("process.comm", &process.comm), comm);
         prop_assert_eq!(exact_list(capture, "process.args", process.args.as_ref().unwrap()), args);
         prop_assert_eq!(exact_list(capture, "process.env_vars", process.env_vars.as_ref().unwrap()), env);
     }
 
     #[test]
-    fn records_of_garbage_are_told_or_counted(bodies in vec((1_u16..=6, vec(any::<u8>(), 512)), 0..12)) {
+    fn records_of_garbage_are_reported_or_counted(bodies in vec((1_u16..=6, vec(any::<u8>(), 512)), 0..12)) {
         let mut recording = Recording::new();
         for (kind, body) in &bodies {
             recording.add(&garbage(Kind::from_wire(*kind).unwrap(), body));
@@ -166,208 +162,4 @@ fn garbage(kind: Kind, body: &[u8]) -> Vec<u8> {
         record[pieces..].chunks_mut(8).for_each(|piece| piece[..4].fill(0));
     }
     record
-}
-
-/// What may happen to the table.
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    /// A process is told, with its parent.
-    Insert { tgid: u32, parent: u32 },
-    /// A process ends; another one takes over its children.
-    End { tgid: u32, reaper: u32 },
-    /// Time goes by, in units of half the grace time.
-    Wait(u64),
-    /// Somebody asks for a parent.
-    Ask(u32),
-}
-
-/// Ids from 1 up to this.
-const TGIDS: u32 = 6;
-const GRACE_NS: u64 = 100;
-
-/// A parent and a reaper have a lower id: there is no cycle, as in the kernel.
-fn step() -> impl Strategy<Value = Step> {
-    let pair = || (2..=TGIDS).prop_flat_map(|tgid| (Just(tgid), 1..tgid));
-    prop_oneof![
-        4 => pair().prop_map(|(tgid, parent)| Step::Insert { tgid, parent }),
-        3 => pair().prop_map(|(tgid, reaper)| Step::End { tgid, reaper }),
-        2 => (1_u64..4).prop_map(Step::Wait),
-        1 => (2..=TGIDS).prop_map(Step::Ask),
-    ]
-}
-
-/// A table that never forgets.
-#[derive(Debug, Default)]
-struct Model {
-    lives: HashMap<u32, Life>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Life {
-    value: usize,
-    parent: u32,
-    /// When it ended, and who took over its children.
-    end: Option<(u64, u32)>,
-}
-
-impl Model {
-    fn has_ended(&self, tgid: u32) -> bool {
-        self.lives.get(&tgid).is_some_and(|life| life.end.is_some())
-    }
-
-    /// Whether the kernel could tell this: a parent or a reaper runs at that moment, and no process is told after its end.
-    fn allows(&self, step: Step) -> bool {
-        match step {
-            Step::Insert { tgid, parent } => !self.has_ended(tgid) && !self.has_ended(parent),
-            Step::End { tgid, reaper } => self.lives.contains_key(&tgid) && !self.has_ended(reaper),
-            Step::Wait(_) => true,
-            Step::Ask(tgid) => self.lives.contains_key(&tgid),
-        }
-    }
-
-    fn parent(&self, tgid: u32) -> u32 {
-        let mut parent = self.lives[&tgid].parent;
-        while let Some((_, reaper)) = self.lives.get(&parent).and_then(|life| life.end) {
-            parent = reaper;
-        }
-        parent
-    }
-}
-
-fn key(tgid: u32) -> ProcessKey {
-    ProcessKey::new(tgid, u64::from(tgid))
-}
-
-/// Both tables, side by side.
-struct Both {
-    table: Table<usize>,
-    model: Model,
-    now_ns: u64,
-}
-
-impl Both {
-    /// With pid 1, which never ends.
-    fn new() -> Self {
-        let mut both = Self {
-            table: Table::new(Limits { entries: 100, grace_ns: GRACE_NS }),
-            model: Model::default(),
-            now_ns: 1000,
-        };
-        both.insert(0, 1, 0);
-        both
-    }
-
-    fn insert(&mut self, value: usize, tgid: u32, parent: u32) {
-        self.table.insert(key(tgid), key(parent), value);
-        let end = self.model.lives.get(&tgid).and_then(|life| life.end);
-        self.model.lives.insert(tgid, Life { value, parent, end });
-    }
-
-    fn take(&mut self, value: usize, step: Step) {
-        if !self.model.allows(step) {
-            return;
-        }
-        match step {
-            Step::Insert { tgid, parent } => self.insert(value, tgid, parent),
-            Step::End { tgid, reaper } => {
-                let life = self.model.lives.get_mut(&tgid).unwrap();
-                let first = life.end.is_none();
-                if first {
-                    life.end = Some((self.now_ns, reaper));
-                }
-                if self.table.get(key(tgid)).is_some() {
-                    assert_eq!(self.table.end(key(tgid), KernelTimeNs(self.now_ns), key(reaper)), first);
-                }
-            }
-            Step::Wait(halves) => {
-                self.now_ns += halves * GRACE_NS / 2;
-                self.table.expire(KernelTimeNs(self.now_ns));
-            }
-            Step::Ask(tgid) => {
-                if self.table.get(key(tgid)).is_some() {
-                    assert_eq!(
-                        self.table.parent(key(tgid)),
-                        Some(key(self.model.parent(tgid))),
-                        "parent of {tgid}"
-                    );
-                }
-            }
-        }
-    }
-
-    fn check(&self) {
-        for (&tgid, life) in &self.model.lives {
-            let entry = self.table.get(key(tgid));
-            let must_be_there = life.end.is_none_or(|(at, _)| self.now_ns - at < GRACE_NS);
-            assert!(entry.is_some() || !must_be_there, "{tgid} was forgotten too early");
-            if let Some(entry) = entry {
-                assert_eq!((entry.process, entry.has_ended()), (life.value, life.end.is_some()), "{tgid}");
-            }
-        }
-    }
-
-    fn ask_all(&mut self) {
-        for tgid in 2..=TGIDS {
-            self.take(0, Step::Ask(tgid));
-        }
-    }
-
-    /// Ends all but pid 1.
-    fn end_all(&mut self) {
-        for tgid in 2..=TGIDS {
-            self.take(0, Step::End { tgid, reaper: 1 });
-        }
-        self.take(0, Step::Wait(3));
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn the_table_knows_what_runs_and_what_lately_ended(steps in vec(step(), 0..40)) {
-        let mut both = Both::new();
-        for (value, step) in steps.into_iter().filter(|step| !matches!(step, Step::Ask(_))).enumerate() {
-            both.take(value, step);
-            both.check();
-        }
-    }
-
-    #[test]
-    fn a_table_whose_processes_have_all_ended_holds_none(steps in vec(step(), 0..40)) {
-        let mut both = Both::new();
-        for (value, step) in steps.into_iter().filter(|step| !matches!(step, Step::Ask(_))).enumerate() {
-            both.take(value, step);
-        }
-        both.end_all();
-        prop_assert_eq!(both.table.len(), 1);
-    }
-
-    #[test]
-    fn what_the_table_forgets_changes_no_parent(steps in vec(step(), 0..40)) {
-        let mut both = Both::new();
-        for (value, step) in steps.into_iter().enumerate() {
-            // Records in the kernel's order: a parent is told before its children, a reaper before it takes over.
-            let known = |tgid| both.model.lives.contains_key(&tgid);
-            let in_order = match step {
-                Step::Insert { parent: other, .. } | Step::End { reaper: other, .. } => known(other),
-                Step::Wait(_) | Step::Ask(_) => true,
-            };
-            if in_order {
-                both.take(value, step);
-            }
-        }
-        both.ask_all();
-    }
-
-    #[test]
-    fn a_parent_that_is_told_after_its_child_is_kept_as_long(steps in vec(step(), 0..40)) {
-        let mut both = Both::new();
-        for (value, step) in steps.into_iter().enumerate() {
-            // Only pid 1 takes over here, which never ends: what becomes of reapers is another test's.
-            let step = if let Step::End { tgid, .. } = step { Step::End { tgid, reaper: 1 } } else { step };
-            both.take(value, step);
-        }
-        both.ask_all();
-    }
 }

@@ -1,4 +1,4 @@
-//! Auditing by the kernel, turned on for auditd's turn and off again, whatever happens.
+//! The kernel's auditing: on while auditd is measured, and off again in any case.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,19 +17,20 @@ const RULES: [&[&str]; 4] = [
     &["-e", "1"],
 ];
 
-/// No auditing and no rules, as it was before: [`obstacle`] has seen to that. 64 is the kernel's own backlog.
+/// Restores the state before: no auditing and no rules, which [`obstacle`] has checked. 64 is the kernel's
+/// default backlog.
 const UNDONE: [&[&str]; 3] = [&["-e", "0"], &["-D"], &["-b", "64"]];
 
-/// Auditing is on; with this value it ends.
+/// Auditing is on while this value lives.
 pub(super) struct Auditing {
     lost_before: u64,
 }
 
-/// What `auditctl -s` says.
+/// The output of `auditctl -s`.
 #[derive(Debug, PartialEq, Eq)]
 struct Status {
     enabled: u64,
-    /// The daemon's pid; 0: there is none.
+    /// The daemon's pid; 0 without a daemon.
     daemon: u64,
     lost: u64,
 }
@@ -41,7 +42,7 @@ impl Auditing {
         Ok(auditing)
     }
 
-    /// Records that the kernel has dropped since the beginning.
+    /// Records that the kernel has dropped since auditing began.
     pub(super) fn lost(&self) -> Result<u64> {
         Ok(status()?.lost.saturating_sub(self.lost_before))
     }
@@ -57,20 +58,20 @@ impl Drop for Auditing {
     }
 }
 
-/// Why auditd cannot be measured here, if so.
+/// Why auditd cannot be measured here; `None` where it can.
 pub(super) fn obstacle() -> Option<String> {
     let in_use = |status: &Status| {
-        // The kernel remembers a daemon that was killed until it next has something for it.
+        // The kernel remembers a killed daemon until it has the next message for it.
         status.enabled != 0 || (status.daemon != 0 && Path::new(&format!("/proc/{}", status.daemon)).exists())
     };
     match status() {
-        Ok(status) if in_use(&status) => Some("auditing is in use here, and is left as it is".to_owned()),
+        Ok(status) if in_use(&status) => Some("auditing is in use on this machine".to_owned()),
         Ok(_) => None,
         Err(error) => Some(format!("{error:#}")),
     }
 }
 
-/// Writes auditd's configuration: all goes into one file, which is answered.
+/// Writes auditd's configuration and returns the path of its log.
 pub(super) fn configure(directory: &Path) -> Result<PathBuf> {
     let log = directory.join("audit.log");
     let configuration = format!(
@@ -85,7 +86,7 @@ pub(super) fn configure(directory: &Path) -> Result<PathBuf> {
 }
 
 fn status() -> Result<Status> {
-    let said = step::ask(&mut auditctl(&["-s"])).context("auditing cannot be asked about here")?;
+    let said = step::ask(&mut auditctl(&["-s"])).context("cannot ask for the state of auditing")?;
     parse(&said).with_context(|| format!("auditctl -s said {said:?}"))
 }
 

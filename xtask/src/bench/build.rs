@@ -1,5 +1,5 @@
-//! A real C project built with `make -j2`, with the agent and without, in turns: the sources of zstd, as its Rust crate
-//! brings them.
+//! Builds a real C project with `make -j2`, in turn with and without the agent: the sources of zstd in its
+//! Rust crate.
 
 use std::env;
 use std::fs;
@@ -11,14 +11,14 @@ use anyhow::{Context, Result};
 
 use crate::bench::peers::Peer;
 use crate::bench::report::{self, median};
-use crate::bench::scratch::Scratch;
+use crate::bench::scratch;
 use crate::step;
 
 const CRATE: &str = "zstd-sys";
 /// Pinned, so that runs of different days build the same.
 const VERSION: &str = "2.0.16+zstd.1.5.7";
 
-/// All of the library, at the level of optimization that its own build has for its tests.
+/// The whole library, with the optimization level of its own tests.
 const MAKEFILE: &str = "\
 SOURCES := $(wildcard $(ZSTD)/lib/common/*.c $(ZSTD)/lib/compress/*.c $(ZSTD)/lib/decompress/*.c $(ZSTD)/lib/dictBuilder/*.c)
 OBJECTS := $(notdir $(SOURCES:.c=.o))
@@ -28,11 +28,11 @@ all: $(OBJECTS)
 \tcc -O1 -DZSTD_DISABLE_ASM=1 -I$(ZSTD)/lib -c $< -o $@
 ";
 
-/// The ratio of wall times, in the middle of so many pairs.
+/// The median ratio of wall times.
 pub(super) fn build(rounds: u32) -> Result<()> {
     let sources = sources()?;
-    let scratch = Scratch::new()?;
-    // The first build warms the page cache, for both.
+    let scratch = scratch()?;
+    // The first build fills the page cache.
     make(&sources, scratch.path())?;
     let (mut ratios, mut bare_seconds) = (Vec::new(), Vec::new());
     for round in 1..=rounds {
@@ -52,7 +52,7 @@ pub(super) fn build(rounds: u32) -> Result<()> {
     report::put_goal("wall time of a build of C with `make -j2`, against none", &measured)
 }
 
-/// Builds all, and answers with the seconds that it took.
+/// Builds everything and returns the seconds.
 fn make(sources: &Path, directory: &Path) -> Result<f64> {
     let objects = directory.join("objects");
     drop(fs::remove_dir_all(&objects));

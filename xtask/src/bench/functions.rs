@@ -1,4 +1,5 @@
-//! The functions of the hot path beside their floors: criterion measures, and its figures go beside their goals.
+//! The functions of the hot path beside their lower bounds: criterion measures them, and the figures go
+//! into the table of goals.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
@@ -11,10 +12,10 @@ use crate::bench::report;
 use crate::step;
 use crate::workspace;
 
-/// Processes of one run of the group `pipeline`.
+/// Processes in one run of the group `pipeline`.
 const PROCESSES: f64 = 4_000.0;
 
-/// Reads of /proc: criterion's group, and the begin of the goal's row.
+/// Reads of /proc: criterion's group, and the start of the goal's row.
 const READS: &[(&str, &str)] = &[
     ("env", "env of 4,096 bytes and 65 variables"),
     ("parent", "parent pid"),
@@ -24,7 +25,7 @@ const READS: &[(&str, &str)] = &[
     ("path", "path"),
 ];
 
-/// Measures all, shows criterion's own output, and puts the medians into the page.
+/// Runs all benchmarks, shows criterion's output, and writes the medians into the page.
 pub(super) fn measure() -> Result<()> {
     let allocations = bench()?;
     let execs = PROCESSES * 1e9 / median_ns("pipeline", "execs")?;
@@ -46,7 +47,7 @@ pub(super) fn measure() -> Result<()> {
     Ok(())
 }
 
-/// Runs the benchmarks and answers with their lines `allocations GROUP COUNT`.
+/// Runs the benchmarks and returns their lines `allocations GROUP COUNT`.
 fn bench() -> Result<Vec<String>> {
     let mut cargo = workspace::cargo();
     cargo.args(["bench", "--package", "collector", "--bench", "functions"]).stdout(Stdio::piped());
@@ -54,8 +55,8 @@ fn bench() -> Result<Vec<String>> {
     let stdout = child.stdout.take().context("cargo has no stdout")?;
     let mut allocations = Vec::new();
     for line in BufReader::new(stdout).lines() {
-        let line = line.context("cannot read what criterion says")?;
-        writeln!(io::stdout(), "{line}").context("cannot write what criterion says")?;
+        let line = line.context("cannot read the output of criterion")?;
+        writeln!(io::stdout(), "{line}").context("cannot write the output of criterion")?;
         allocations.extend(line.strip_prefix("allocations ").map(str::to_owned));
     }
     let status = child.wait().context("cannot wait for cargo")?;
@@ -70,7 +71,7 @@ fn count_of(allocations: &[String], group: &str) -> Result<String> {
     count.map(str::to_owned).with_context(|| format!("the allocations of {group} were not counted"))
 }
 
-/// The median that criterion has just written down; `name` is empty where a benchmark is in no group.
+/// The median that criterion has just written; `name` is empty for a benchmark without a group.
 fn median_ns(group: &str, name: &str) -> Result<f64> {
     let path = workspace::target("criterion").join(group).join(name).join("new/estimates.json");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;

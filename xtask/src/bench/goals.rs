@@ -1,5 +1,5 @@
-//! What is measured of the agent alone: its start, how late its lines are, bursts, memory over a million processes, and
-//! connections.
+//! Measurements of the agent alone: its start, the delay of its lines, bursts, memory over a million
+//! processes, and connections.
 
 use std::fs;
 use std::path::Path;
@@ -8,19 +8,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::bench::load::{Load, Made, Told};
+use crate::bench::load::{Load, Made, Reported};
 use crate::bench::peers::{Peer, agent_command};
 use crate::bench::report::{self, median};
-use crate::bench::scratch::Scratch;
+use crate::bench::scratch;
 use crate::bench::storm::mebibytes;
 use crate::bench::tool::Tool;
 
-/// Few enough that the agent sleeps in between.
+/// Processes a second, few enough that the agent sleeps in between.
 const IDLE_RATE: u32 = 50;
 
-/// From its being called to `agent-start` in its output, in the middle of so many starts.
+/// The median time from starting the agent to `agent-start` in its output.
 pub(super) fn start(times: u32) -> Result<()> {
-    let scratch = Scratch::new()?;
+    let scratch = scratch()?;
     let stream = scratch.path().join("stream.jsonl");
     let mut took_ms = Vec::new();
     for _ in 0..times {
@@ -46,7 +46,7 @@ fn wait_for_start(stream: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `capture.lag_ns` of execs and exits, in a storm and at a leisurely pace.
+/// `capture.lag_ns` of execs and exits, in a storm and idle.
 pub(super) fn latency(load: &Load, seconds: u32) -> Result<()> {
     let (_, storm) = watched(load, |load| load.execs(seconds * 10_000, 0))?;
     report::put_goal("from the kernel's event to the written line, in the storm", &lag(&storm))?;
@@ -54,31 +54,32 @@ pub(super) fn latency(load: &Load, seconds: u32) -> Result<()> {
     report::put_goal("from the kernel's event to the written line, idle", &lag(&idle))
 }
 
-fn lag(told: &Told) -> String {
+fn lag(reported: &Reported) -> String {
     let ms = |nanoseconds| Duration::from_nanos(nanoseconds).as_secs_f64() * 1e3;
-    format!("p50 {:.2} ms, p99 {:.2} ms", ms(told.lag_p50_ns), ms(told.lag_p99_ns))
+    format!("p50 {:.2} ms, p99 {:.2} ms", ms(reported.lag_p50_ns), ms(reported.lag_p99_ns))
 }
 
 /// 1,250 processes within 100 ms of each second.
 pub(super) fn bursts(load: &Load, seconds: u32) -> Result<()> {
-    let (made, told) = watched(load, |load| load.bursts(seconds))?;
-    let measured = format!("{} of {}, {} not told", told.lost, made.count, made.count - told.caught);
+    let (made, reported) = watched(load, |load| load.bursts(seconds))?;
+    let measured =
+        format!("{} of {}, {} not reported", reported.lost, made.count, made.count - reported.caught);
     report::put_goal("lost in bursts of 1,250 execs in 100 ms each second", &measured)
 }
 
-fn watched(load: &Load, make: impl FnOnce(&Load) -> Result<Made>) -> Result<(Made, Told)> {
-    let scratch = Scratch::new()?;
+fn watched(load: &Load, make: impl FnOnce(&Load) -> Result<Made>) -> Result<(Made, Reported)> {
+    let scratch = scratch()?;
     let agent = Peer::Agent.start(scratch.path())?;
     let made = make(load)?;
     agent.settle()?;
-    let told = agent.stop(load, made.count)?;
-    Ok((made, told))
+    let reported = agent.stop(load, made.count)?;
+    Ok((made, reported))
 }
 
-/// Resident memory after a quarter, a half and all of the processes. The lines go to /dev/null: 5 GB of them are not
-/// what is measured.
+/// Resident memory after a quarter, a half and all of the processes. The lines go to /dev/null: there are
+/// 5 GB of them.
 pub(super) fn memory(load: &Load, processes: u32) -> Result<()> {
-    let scratch = Scratch::new()?;
+    let scratch = scratch()?;
     let agent = Tool::start("agent", vec![agent_command(Path::new("/dev/null"))], scratch.path())?;
     agent.settle()?;
     let mut sizes = Vec::new();
@@ -95,17 +96,17 @@ pub(super) fn memory(load: &Load, processes: u32) -> Result<()> {
     report::put_goal("resident memory after 1,000,000 processes", &measured)
 }
 
-/// Processor time of the agent for each connection, of which it tells twice: its begin and its result.
+/// CPU time of the agent for each connection, which it reports twice: the connect and its result.
 pub(super) fn connects(load: &Load, count: u32) -> Result<()> {
-    let scratch = Scratch::new()?;
+    let scratch = scratch()?;
     let agent = Peer::Agent.start(scratch.path())?;
     let before = agent.cpu()?;
     let made = load.connects(count)?;
     agent.settle()?;
     let cpu = agent.cpu()?.saturating_sub(before);
-    let told = agent.stop(load, 0)?;
+    let reported = agent.stop(load, 0)?;
     let cpu_us = cpu.as_secs_f64() * 1e6 / f64::from(made.count);
     let a_second = f64::from(made.count) / made.wall.as_secs_f64();
-    let measured = format!("{cpu_us:.1} µs at {a_second:.0} a second, {} lost", told.lost);
+    let measured = format!("{cpu_us:.1} µs at {a_second:.0} a second, {} lost", reported.lost);
     report::put_goal("CPU for each connect + result", &measured)
 }

@@ -1,5 +1,6 @@
-//! How many instructions each hot path takes, against a file in the repository: the guard against growth that no clock on
-//! a shared machine would notice. valgrind's callgrind counts; the count does not depend on what else runs.
+//! Counts the instructions of each hot path and compares them with a file in the repository. It finds
+//! growth that no clock on a shared machine would show, since valgrind's callgrind counts the same
+//! whatever else runs.
 
 use std::env;
 use std::fmt::Write;
@@ -17,23 +18,23 @@ use crate::workspace;
 /// From the root.
 const ACCEPTED: &str = "collector/benches/instructions.txt";
 
-/// The name of the bench, which is its program's and that of the folder for callgrind's files too.
+/// The name of the bench, of its program and of the folder for callgrind's files.
 const BENCH: &str = "instructions";
 
-/// A path is gone through so many times, and then twice as many; the difference leaves out start and end.
+/// A path runs this many times, and then twice as many; the difference excludes start and end.
 const TIMES: u64 = 500;
 
-/// Growth above this fails. Less than it comes and goes with code that has nothing to do with a path.
+/// More growth fails. Less comes from code that has nothing to do with a path.
 const LIMIT_PERCENT: u64 = 3;
 
-/// Instructions for going a path once.
+/// Instructions of one run of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Cost {
     path: String,
     instructions: u64,
 }
 
-/// Counts and compares; with `accept`, writes what was counted into the file instead.
+/// Counts and compares; with `accept`, writes the counts into the file instead.
 pub(super) fn guard(accept: bool) -> Result<()> {
     packages::install(vec![packages::valgrind()])?;
     let program = program()?;
@@ -48,15 +49,15 @@ pub(super) fn guard(accept: bool) -> Result<()> {
     let file = workspace::root().join(ACCEPTED);
     if accept {
         fs::write(&file, written(&counted)).with_context(|| format!("cannot write {ACCEPTED}"))?;
-        step::say(format_args!("instructions: {ACCEPTED} has what was counted now"));
+        step::say(format_args!("instructions: {ACCEPTED} has the new counts"));
         return Ok(());
     }
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read {ACCEPTED}"))?;
-    let (compiler, accepted) = read(&text).with_context(|| format!("{ACCEPTED} is not as it was written"))?;
+    let (compiler, accepted) = read(&text).with_context(|| format!("cannot read {ACCEPTED}"))?;
     judge(&counted, &accepted, &compiler, &folder)
 }
 
-/// Builds the bench and answers with its program.
+/// Builds the bench and returns the path of its program.
 fn program() -> Result<PathBuf> {
     step::say("instructions: building");
     let mut cargo = workspace::cargo();
@@ -67,20 +68,20 @@ fn program() -> Result<PathBuf> {
         let is_ours = message.pointer("/target/name")? == BENCH;
         is_ours.then(|| message.get("executable")?.as_str().map(PathBuf::from))?
     });
-    executable.context("cargo does not say where the program is")
+    executable.context("cargo did not report the path of the program")
 }
 
-/// Instructions of one whole run of the program. The profile of the longer run of a path stays in `folder`.
+/// Instructions of a whole run of the program. The profile of the longer run stays in `folder`.
 fn run(program: &Path, path: &str, times: u64, folder: &Path) -> Result<u64> {
     let suffix = if times > TIMES { "" } else { ".half" };
     let out = folder.join(format!("{path}{suffix}.callgrind"));
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=callgrind", &format!("--callgrind-out-file={}", out.display())]);
     let said = step::ask_for_stderr(valgrind.arg(program).args([path, &times.to_string()]))?;
-    collected(&said).with_context(|| format!("callgrind does not say what it counted, but {said:?}"))
+    collected(&said).with_context(|| format!("callgrind printed no count, but {said:?}"))
 }
 
-/// Reads callgrind's last line but one, `==PID== Collected : COUNT`.
+/// Reads callgrind's line `==PID== Collected : COUNT`.
 fn collected(said: &str) -> Option<u64> {
     let line = said.lines().find_map(|line| line.split_once("Collected :"))?;
     line.1.trim().parse().ok()
@@ -95,7 +96,7 @@ fn judge(counted: &[Cost], accepted: &[Cost], compiler: &str, folder: &Path) -> 
                 let change = percent(*instructions, before);
                 format!("{path}: {before} → {instructions} ({change:+.1} %)")
             }
-            None => format!("{path}: {instructions}, and the file has none"),
+            None => format!("{path}: {instructions}, not in the file"),
         };
         step::say(format_args!("instructions: {shown}"));
         if before.is_none_or(|before| instructions * 100 > before * (100 + LIMIT_PERCENT)) {
@@ -104,7 +105,7 @@ fn judge(counted: &[Cost], accepted: &[Cost], compiler: &str, folder: &Path) -> 
     }
     let is_counted = |cost: &&Cost| counted.iter().any(|other| other.path == cost.path);
     let gone = accepted.iter().filter(|cost| !is_counted(cost));
-    grown.extend(gone.map(|cost| format!("{}: there is no such path any more", cost.path)));
+    grown.extend(gone.map(|cost| format!("{}: this path does not exist any more", cost.path)));
     if grown.is_empty() {
         return Ok(());
     }
@@ -132,7 +133,7 @@ fn percent(now: u64, before: u64) -> f64 {
     (now as f64 / before as f64 - 1.0) * 100.0
 }
 
-/// What the counts depend on.
+/// The compiler and architecture, on which the counts depend.
 fn machine() -> String {
     let rustc = step::ask(Command::new("rustc").arg("--version").current_dir(workspace::root()));
     let version = rustc.as_deref().ok().and_then(|said| said.split_whitespace().nth(1)).unwrap_or("?");
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn a_written_file_can_be_read() {
         let counted = costs(&[("a", 1), ("b", 22)]);
         let (compiler, read) = read(&written(&counted)).unwrap();
         assert_eq!((compiler, read), (machine(), counted));
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_may_grow_by_three_percent_and_shrink_as_it_likes() {
+    fn a_path_may_grow_by_three_percent_and_shrink_without_limit() {
         assert_eq!(verdict(&[("a", 1_030), ("b", 10)], &[("a", 1_000), ("b", 1_000)]), None);
         let text = verdict(&[("a", 1_031)], &[("a", 1_000)]).unwrap();
         assert!(text.contains("a: 1000 → 1031 (+3.1 %)"), "{text}");
@@ -198,8 +199,8 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_only_one_side_has_is_a_failure() {
-        assert!(verdict(&[("a", 1)], &[]).unwrap().contains("the file has none"));
-        assert!(verdict(&[], &[("a", 1)]).unwrap().contains("no such path any more"));
+    fn a_path_of_only_one_side_is_a_failure() {
+        assert!(verdict(&[("a", 1)], &[]).unwrap().contains("not in the file"));
+        assert!(verdict(&[], &[("a", 1)]).unwrap().contains("does not exist any more"));
     }
 }

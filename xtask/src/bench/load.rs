@@ -1,6 +1,6 @@
-//! The load generator of the tests package, and what it says of its run; and `told`, which reads what a tool told of it.
+//! The load generator of the tests package, and `told`, which counts what a tool reported about the load.
 //!
-//! Both are programs of their own, compiled with optimization, as xtask is not.
+//! Both are programs of their own, since xtask is compiled without optimization.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,19 +17,19 @@ pub(super) struct Load {
     programs: PathBuf,
 }
 
-/// A run of it that is over.
+/// A finished run of the load generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Made {
     pub(super) count: u32,
     pub(super) wall: Duration,
 }
 
-/// What a tool told of a run.
+/// What a tool reported about a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Told {
-    /// Processes told with all of their arguments.
+pub(super) struct Reported {
+    /// Processes reported with all arguments.
     pub(super) caught: u32,
-    /// By the tool's own account.
+    /// Events that the tool itself reports as lost.
     pub(super) lost: u64,
     /// `capture.lag_ns` of the agent's records; 0 for other tools.
     pub(super) lag_p50_ns: u64,
@@ -52,35 +52,36 @@ impl Load {
         Ok(Self { programs: workspace::target("release") })
     }
 
-    /// `count` processes; a `rate` of 0 is as fast as two parents can.
+    /// Starts `count` processes, at `rate` a second; 0 is as fast as two parents can.
     pub(super) fn execs(&self, count: u32, rate: u32) -> Result<Made> {
         self.run(&["execs", &count.to_string(), &rate.to_string()])
     }
 
-    /// 1,250 processes within 100 ms, each second.
+    /// Starts 1,250 processes within 100 ms of each second.
     pub(super) fn bursts(&self, seconds: u32) -> Result<Made> {
         self.run(&["bursts", &seconds.to_string()])
     }
 
-    /// `count` connections over loopback.
+    /// Opens `count` connections over loopback.
     pub(super) fn connects(&self, count: u32) -> Result<Made> {
         self.run(&["connects", &count.to_string()])
     }
 
-    /// Reads a tool's output on a load of `count` processes.
-    pub(super) fn told(&self, format: Format, count: u32, output: &Path) -> Result<Told> {
+    /// Reads a tool's output about a load of `count` processes.
+    pub(super) fn reported(&self, format: Format, count: u32, output: &Path) -> Result<Reported> {
         let format = match format {
             Format::Text => "text",
             Format::Stream => "stream",
         };
         let mut command = Command::new(self.programs.join("told"));
         let said = step::ask(command.args([format, &count.to_string()]).arg(output))?;
-        told(&said).with_context(|| format!("the reader of {} said {said:?}", output.display()))
+        reported(&said)
+            .with_context(|| format!("cannot read the output of `told` for {}: {said:?}", output.display()))
     }
 
     fn run(&self, words: &[&str]) -> Result<Made> {
         let said = step::ask(Command::new(self.programs.join("load")).args(words))?;
-        made(&said).with_context(|| format!("the load generator said {said:?}"))
+        made(&said).with_context(|| format!("cannot read the output of the load generator: {said:?}"))
     }
 }
 
@@ -91,12 +92,12 @@ fn made(said: &str) -> Option<Made> {
 }
 
 /// Reads `caught N lost N lag-p50 N lag-p99 N`.
-fn told(said: &str) -> Option<Told> {
+fn reported(said: &str) -> Option<Reported> {
     let words: Vec<&str> = said.split_whitespace().collect();
     let ["caught", caught, "lost", lost, "lag-p50", p50, "lag-p99", p99] = words.as_slice() else {
         return None;
     };
-    Some(Told {
+    Some(Reported {
         caught: caught.parse().ok()?,
         lost: lost.parse().ok()?,
         lag_p50_ns: p50.parse().ok()?,
@@ -109,16 +110,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_line_tells_how_many_and_how_long() {
+    fn the_last_line_has_the_count_and_the_time() {
         let expected = Made { count: 7, wall: Duration::from_nanos(42) };
         assert_eq!(made("made 7 in 42 ns\n"), Some(expected));
         assert_eq!(made("panicked"), None);
     }
 
     #[test]
-    fn what_was_told_is_read_by_its_names() {
-        let expected = Told { caught: 5, lost: 1, lag_p50_ns: 20, lag_p99_ns: 30 };
-        assert_eq!(told("caught 5 lost 1 lag-p50 20 lag-p99 30\n"), Some(expected));
-        assert_eq!(told("caught 5"), None);
+    fn counts_are_read_by_their_names() {
+        let expected = Reported { caught: 5, lost: 1, lag_p50_ns: 20, lag_p99_ns: 30 };
+        assert_eq!(reported("caught 5 lost 1 lag-p50 20 lag-p99 30\n"), Some(expected));
+        assert_eq!(reported("caught 5"), None);
     }
 }

@@ -1,17 +1,18 @@
-//! What processes have used, as /proc tells it.
+//! CPU time and memory of processes, from /proc.
 
 use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// `USER_HZ`, the unit of times in /proc/PID/stat: 100 on every Linux that we build for.
+/// `USER_HZ`, the unit of times in /proc/PID/stat: 100 a second on every Linux that the agent is built for.
 const TICK: Duration = Duration::from_millis(10);
-/// proc(5): the state is field 3, the first behind the closing parenthesis; `utime` is field 14 and `stime` field 15.
+/// proc(5): the state is field 3, the first after the closing parenthesis; `utime` is field 14 and `stime`
+/// field 15.
 const UTIME_BEHIND_STATE: usize = 10;
 
-/// The processor time of a process, all of its threads, of user and kernel. One that has ended is an error, also while
-/// nobody has waited for it: its time would look like rest.
+/// The CPU time of a process: all threads, user and kernel. A process that has ended is an error, a zombie
+/// too, because its constant time would look like rest.
 ///
 /// The sum of both is exact to a tick: the kernel scales them to what the scheduler measured.
 pub(super) fn cpu(pid: u32) -> Result<Duration> {
@@ -30,7 +31,7 @@ fn ticks(stat: &str) -> Option<u32> {
     Some(user + system)
 }
 
-/// A size of /proc/PID/status in bytes: `VmRSS` is resident memory, `VmHWM` the most that it ever was.
+/// A size of /proc/PID/status in bytes: `VmRSS` is resident memory, `VmHWM` its maximum.
 ///
 /// A kernel thread has none, and counts as 0.
 pub(super) fn memory(pid: u32, name: &str) -> Result<u64> {
@@ -44,7 +45,7 @@ fn kilobytes(status: &str, name: &str) -> Option<u64> {
     line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
-/// The process of this name, of which there is one at most: a kernel thread.
+/// The kernel thread of this name, of which there is at most one.
 pub(super) fn kernel_thread(comm: &str) -> Option<u32> {
     fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
         let pid = entry.file_name().to_str()?.parse().ok()?;
@@ -58,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_stand_behind_a_name_with_parentheses() {
+    fn times_are_found_after_a_name_with_parentheses() {
         let stat = "7 (a) b) S 1 7 7 0 -1 4194560 1 2 3 4 25 17 0 0 20 0 1 0 5 6 7";
         assert_eq!(ticks(stat), Some(42));
     }

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the figures of docs/performance.md, measured again on this machine.
+//! `cargo xtask bench`: measures the figures of docs/performance.md on this machine.
 
 mod audit;
 mod build;
@@ -10,12 +10,14 @@ mod meter;
 mod peers;
 mod plot;
 mod report;
-mod scratch;
 mod storm;
 mod tool;
 
-use anyhow::{Result, bail};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
 use clap::Subcommand;
+use tempfile::TempDir;
 
 use crate::agent::{self, Profile};
 use crate::bench::load::Load;
@@ -23,59 +25,61 @@ use crate::bench::storm::Storm;
 use crate::packages;
 use crate::privilege::Privilege;
 use crate::setup::Needs;
+use crate::workspace;
 
-/// What can be measured.
+/// A measurement.
 #[derive(Subcommand)]
 pub(crate) enum Bench {
-    /// The agent beside execsnoop + exitsnoop, forkstat, bpftrace and auditd, in a storm of short processes
+    /// Compare the agent with execsnoop + exitsnoop, forkstat, bpftrace and auditd in a storm of short
+    /// processes
     #[command(after_help = STORM)]
     Storm(Storm),
-    /// From the call of the agent to its `agent-start`
+    /// Time from starting the agent to its `agent-start`
     Start {
-        /// Starts, of which the one in the middle counts
+        /// Number of starts; the median counts
         #[arg(long, default_value_t = 11)]
         times: u32,
     },
-    /// From the kernel's event to the written line: p50 and p99, in a storm and idle
+    /// Time from the kernel's event to the written line: p50 and p99, in a storm and idle
     Latency {
-        /// About how long each of the two takes
+        /// Seconds of each of the two runs, about
         #[arg(long, default_value_t = 10)]
         seconds: u32,
     },
-    /// What is lost when 1,250 processes come within 100 ms, each second
+    /// Events lost when 1,250 processes start within 100 ms of each second
     Bursts {
-        /// Bursts
+        /// Number of bursts, one each second
         #[arg(long, default_value_t = 10)]
         seconds: u32,
     },
-    /// Resident memory over many processes
+    /// Resident memory after many processes
     Memory {
-        /// The goal is meant for a million of them, which takes some minutes
+        /// Number of processes; the goal is for a million, which takes some minutes
         #[arg(long, default_value_t = 1_000_000)]
         processes: u32,
     },
-    /// The agent's processor time for each connection
+    /// CPU time of the agent for each connection
     Connects {
-        /// Connections over loopback
+        /// Number of connections over loopback
         #[arg(long, default_value_t = 100_000)]
         count: u32,
     },
-    /// The wall time of `make -j2` of zstd's C sources, with the agent and without
+    /// Wall time of `make -j2` of zstd's C sources, with and without the agent
     Build {
-        /// Pairs, of which the one in the middle counts
+        /// Number of pairs; the median counts
         #[arg(long, default_value_t = 5)]
         rounds: u32,
     },
-    /// The functions of the hot path, each beside its floor, and what they allocate: criterion's figures
+    /// Time and allocations of the functions of the hot path, each beside its lower bound, by criterion
     Functions,
-    /// The instructions of each hot path, against collector/benches/instructions.txt: more of them is a failure
+    /// Instructions of each hot path; fails where one grew over collector/benches/instructions.txt
     #[command(after_help = INSTRUCTIONS)]
     Instructions {
-        /// Write what was counted into that file instead
+        /// Write the counts into that file instead
         #[arg(long)]
         accept: bool,
     },
-    /// All that goes into docs/performance.md, one after the other, with what they take without flags: some 15 minutes
+    /// Every measurement of docs/performance.md with its defaults: some 15 minutes
     All,
 }
 
@@ -95,7 +99,7 @@ callgrind counts them, in about half a minute, and comes to the same figure what
 installed if it is missing. No root is needed, and no kernel program. The profiles stay in target/instructions:
 `callgrind_annotate target/instructions/lives.callgrind` shows what an exec with its fork and exit takes, and where.";
 
-/// Builds what is needed and measures.
+/// Builds what a measurement needs, then measures.
 pub(crate) fn measure(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Functions => functions::measure(),
@@ -111,7 +115,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<()> {
     }
 }
 
-/// The agent and the load, for whom may measure.
+/// Builds the agent and the load generator. Fails without root.
 fn ready() -> Result<Load> {
     if Privilege::find() != Privilege::Root {
         bail!("the tools that are measured need root; type: sudo -E cargo xtask bench …");
@@ -135,4 +139,12 @@ fn all() -> Result<()> {
 fn compare(storm: &Storm, load: &Load) -> Result<()> {
     packages::install(packages::peers())?;
     storm.run(load)
+}
+
+/// A folder for the output of tools while they are measured: in memory where possible, so that the disk is not measured.
+fn scratch() -> Result<TempDir> {
+    let memory = Path::new("/dev/shm");
+    let above = if memory.is_dir() { memory.to_owned() } else { workspace::target("") };
+    let folder = tempfile::Builder::new().prefix("collector-bench-").tempdir_in(&above);
+    folder.with_context(|| format!("cannot make a folder in {}", above.display()))
 }

@@ -1,4 +1,4 @@
-//! The agent and the tools of Debian that tell of processes: how each is started, at rest, stopped and read.
+//! The agent and Debian's tools that report processes: starts, stops and reads each.
 
 use std::env;
 use std::fs;
@@ -10,19 +10,19 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::bench::audit::{self, Auditing};
-use crate::bench::load::{Format, Load, Told};
+use crate::bench::load::{Format, Load, Reported};
 use crate::bench::tool::Tool;
 use crate::step;
 use crate::workspace;
 
-/// What is measured.
+/// A tool that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Peer {
-    /// `collector run --output file:…`, nothing else set
+    /// `collector run --output file:…` with its defaults
     Agent,
     /// execsnoop and exitsnoop of libbpf-tools, both at once
     Execsnoop,
-    /// forkstat, asked for exec and exit
+    /// forkstat, for exec and exit
     Forkstat,
     /// bpftrace with a script that prints argv and exits
     Bpftrace,
@@ -30,15 +30,15 @@ pub(crate) enum Peer {
     Auditd,
 }
 
-/// Prints what execsnoop does: the pid and argv of each exec, and the pid of each exit.
+/// Prints the same as execsnoop: pid and argv of each exec, pid of each exit.
 const BPFTRACE: &str = "tracepoint:syscalls:sys_enter_execve { printf(\"exec %d \", pid); join(args->argv); } \
                         tracepoint:sched:sched_process_exit { printf(\"exit %d\\n\", pid); }";
 
-/// A peer that watches.
+/// A tool that runs.
 pub(super) struct Running {
     peer: Peer,
     tool: Tool,
-    /// Where it writes, if that is not its stdout.
+    /// The file that it writes, if it is not its stdout.
     file: Option<PathBuf>,
     auditing: Option<Auditing>,
 }
@@ -47,7 +47,7 @@ impl Peer {
     pub(super) const ALL: [Self; 5] =
         [Self::Agent, Self::Execsnoop, Self::Forkstat, Self::Bpftrace, Self::Auditd];
 
-    /// As the table shows it.
+    /// Its name in the table.
     pub(super) fn shown(self) -> &'static str {
         match self {
             Self::Agent => "**collector**",
@@ -58,7 +58,7 @@ impl Peer {
         }
     }
 
-    /// What it says of its version.
+    /// Its version.
     pub(super) fn version(self) -> String {
         let mut command = match self {
             Self::Agent => Command::new(agent()),
@@ -71,12 +71,12 @@ impl Peer {
         said.split_whitespace().last().unwrap_or("?").to_owned()
     }
 
-    /// Why it cannot be measured on this machine, if so.
+    /// Why it cannot be measured on this machine; `None` where it can.
     pub(super) fn obstacle(self) -> Option<String> {
         if self == Self::Auditd { audit::obstacle() } else { None }
     }
 
-    /// Starts it and waits until it watches.
+    /// Starts it and waits until it is ready.
     pub(super) fn start(self, directory: &Path) -> Result<Running> {
         let mut file = None;
         let commands = match self {
@@ -128,24 +128,24 @@ impl Running {
         self.tool.memory(name)
     }
 
-    /// Stops it and reads what it told of a load of `count` processes.
-    pub(super) fn stop(self, load: &Load, count: u32) -> Result<Told> {
+    /// Stops it and reads what it reported about a load of `count` processes.
+    pub(super) fn stop(self, load: &Load, count: u32) -> Result<Reported> {
         let Self { peer, tool, file, auditing } = self;
         let lost = auditing.as_ref().map_or(Ok(0), Auditing::lost)?;
         drop(auditing);
-        // auditd takes no notice of SIGINT, and the snoops write their last lines on SIGINT alone.
+        // auditd ignores SIGINT, and the snoops write their last lines only on SIGINT.
         let outputs = tool.stop_by(if peer == Peer::Auditd { "TERM" } else { "INT" })?;
         let format = if peer == Peer::Agent { Format::Stream } else { Format::Text };
         let read = file.as_ref().or(outputs.first()).context("a tool without an output")?;
-        let mut told = load.told(format, count, read)?;
-        told.lost += lost;
+        let mut reported = load.reported(format, count, read)?;
+        reported.lost += lost;
         for path in outputs.iter().chain(&file) {
             fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
         }
-        Ok(told)
+        Ok(reported)
     }
 
-    /// Stops it; nobody asks what it told.
+    /// Stops it without reading its output.
     pub(super) fn stop_unread(self) -> Result<()> {
         let outputs = self.tool.stop()?;
         outputs.iter().chain(&self.file).try_for_each(|path| {
@@ -154,12 +154,12 @@ impl Running {
     }
 }
 
-/// The agent that `cargo xtask build` made.
+/// The binary that `cargo xtask build` made.
 pub(super) fn agent() -> PathBuf {
     workspace::target("release/collector")
 }
 
-/// With its default settings and none of the user's.
+/// The agent with its default settings and without the user's variables.
 pub(super) fn agent_command(stream: &Path) -> Command {
     let mut command = Command::new(agent());
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("COLLECTOR_")) {
@@ -175,8 +175,8 @@ fn tool(program: &str, args: &[&str]) -> Command {
     command
 }
 
-/// A tool that reads tracefs. Where that is not mounted it gets mounts of its own, which nobody else sees and which go
-/// with it; and as much locked memory as the machine allows, which bpftrace asks for.
+/// A tool that reads tracefs. Where tracefs is not mounted, the tool gets it in a mount namespace of its
+/// own. It may lock as much memory as the machine allows, since bpftrace needs it.
 fn tracer(program: &str, args: &[&str]) -> Command {
     const PREPARED: &str = "ulimit -l unlimited 2>/dev/null || ulimit -l \"$(ulimit -H -l)\"
         mount -t tracefs tracefs /sys/kernel/tracing && mount -t debugfs debugfs /sys/kernel/debug && exec \"$@\"";

@@ -1,4 +1,4 @@
-//! A bar chart as SVG: a row for each tool, a bar for a figure, the figure behind the bar.
+//! A bar chart as SVG: a row for each tool, with a bar and its figure.
 
 use std::fmt::Write;
 
@@ -8,11 +8,11 @@ pub(super) struct Bar {
     pub(super) value: f64,
     /// The value as people read it.
     pub(super) label: String,
-    /// Ours stands out.
+    /// The agent's bar has another colour.
     pub(super) ours: bool,
 }
 
-/// Bars under a title, of one scale from 0.
+/// Bars with a title and one scale, which begins at 0.
 pub(super) struct Panel {
     pub(super) title: String,
     pub(super) bars: Vec<Bar>,
@@ -24,7 +24,7 @@ const LABELS: f64 = 110.0;
 const ROW: f64 = 24.0;
 const TITLE: f64 = 34.0;
 
-/// The whole picture. Its background is its own, so that it reads on light and dark pages.
+/// The whole picture. It has its own background, so that it can be read on light and dark pages.
 pub(super) fn svg(panels: &[Panel], caption: &str) -> String {
     let mut body = String::new();
     let mut top = 8.0;

@@ -1,4 +1,4 @@
-//! What was measured, put where people read it: tables in docs/performance.md, and the machine that it was measured on.
+//! Writes measurements into docs/performance.md: tables, goals, and the machine.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::thread;
 use anyhow::{Context, Result, bail};
 
 use crate::step;
-use crate::workspace;
+use crate::workspace::{self, replace_between};
 
 /// The page, from the root.
 const PAGE: &str = "docs/performance.md";
@@ -18,12 +18,12 @@ pub(super) fn document(name: &str) -> PathBuf {
     workspace::root().join("docs").join(name)
 }
 
-/// Puts `text` between the markers of a section.
+/// Writes `text` between the markers of a section.
 pub(super) fn put_section(section: &str, text: &str) -> Result<()> {
     change(|page| with_section(page, section, text))
 }
 
-/// Puts a figure into the last column of the row of a goal, and the machine of it below the table.
+/// Writes a figure into the last column of a goal's row, and the machine below the table.
 pub(super) fn put_goal(goal: &str, measured: &str) -> Result<()> {
     step::say(format_args!("{goal}: {measured}"));
     change(|page| with_section(&with_goal(page, goal, measured)?, "machine", &machine()))
@@ -32,15 +32,13 @@ pub(super) fn put_goal(goal: &str, measured: &str) -> Result<()> {
 fn change(edit: impl FnOnce(&str) -> Option<String>) -> Result<()> {
     let path = workspace::root().join(PAGE);
     let page = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let Some(page) = edit(&page) else { bail!("{PAGE} has no such place; its markers or rows were changed") };
+    let Some(page) = edit(&page) else { bail!("{PAGE} has no such marker or row") };
     fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn with_section(page: &str, section: &str, text: &str) -> Option<String> {
-    let (begin, end) = (format!("<!-- {section}: begin -->\n"), format!("<!-- {section}: end -->"));
-    let (before, rest) = page.split_once(&begin)?;
-    let (_, behind) = rest.split_once(&end)?;
-    Some(format!("{before}{begin}\n{}\n\n{end}{behind}", text.trim()))
+    let mark = |place| format!("<!-- {section}: {place} -->");
+    replace_between(page, &mark("begin"), &mark("end"), text)
 }
 
 /// A row is `| goal | limit | measured |`.
@@ -81,7 +79,7 @@ pub(super) fn machine() -> String {
     )
 }
 
-/// The value in the middle; of two in the middle, the greater. `None` without values.
+/// The median; the greater one of two. `None` without values.
 pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied()
@@ -90,14 +88,6 @@ pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_section_is_replaced_between_its_markers() {
-        let page = "a\n<!-- s: begin -->\nold\n<!-- s: end -->\nb\n";
-        let expected = "a\n<!-- s: begin -->\n\nnew\n\n<!-- s: end -->\nb\n";
-        assert_eq!(with_section(page, "s", "new\n").as_deref(), Some(expected));
-        assert_eq!(with_section(page, "other", "new"), None);
-    }
 
     #[test]
     fn a_goal_has_its_last_column_replaced() {

@@ -1,7 +1,8 @@
-//! The agent beside the tools that Debian packages, in one storm of short processes: wall time, processor time, memory,
-//! what was caught and what was lost.
+//! The agent and Debian's tools in the same storm of short processes: wall time, CPU time, memory,
+//! processes caught and events lost.
 //!
-//! Each tool's run stands between two runs with none, so that what else happens on the machine weighs on both alike.
+//! Each tool's run is between two runs without a tool, so that other work of the machine affects both
+//! alike.
 
 use std::fmt::Write;
 use std::fs;
@@ -14,30 +15,30 @@ use crate::bench::load::{Load, Made};
 use crate::bench::peers::Peer;
 use crate::bench::plot::{self, Bar, Panel};
 use crate::bench::report::{self, median};
-use crate::bench::scratch::Scratch;
+use crate::bench::scratch;
 use crate::step;
 
-/// What is asked for.
+/// The options of `cargo xtask bench storm`.
 #[derive(clap::Args)]
 pub(crate) struct Storm {
-    /// About how long the storm takes with no tool; the number of processes follows from it
+    /// Seconds of the storm without a tool, about; the number of processes follows from it
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
-    /// How often each tool has its turn; the table shows medians
+    /// Runs of each tool; the table shows medians
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// The tools, separated by commas [default: all]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "TOOLS")]
     only: Vec<Peer>,
-    /// Processes a second, of both parents together; 0: as fast as they can
+    /// Processes a second of both parents together; 0 is as fast as they can
     #[arg(long, default_value_t = 0)]
     rate: u32,
 }
 
-/// One turn of one tool.
+/// One run of one tool.
 struct Turn {
     peer: Peer,
-    /// Wall time with it, against none.
+    /// Wall time with the tool divided by that without.
     wall: f64,
     cpu: Duration,
     memory_mib: f64,
@@ -45,7 +46,7 @@ struct Turn {
     lost: u64,
 }
 
-/// The medians of a tool's turns.
+/// The medians of a tool's runs.
 struct Row {
     peer: Peer,
     wall: f64,
@@ -56,16 +57,16 @@ struct Row {
 }
 
 impl Default for Storm {
-    /// As it is without flags.
+    /// The values without flags.
     fn default() -> Self {
         Self { seconds: 5, rounds: 3, only: Vec::new(), rate: 0 }
     }
 }
 
 impl Storm {
-    /// Runs the storm, prints the table and puts it and the picture into docs.
+    /// Runs the storm, prints the table and writes it and the picture into docs.
     pub(super) fn run(&self, load: &Load) -> Result<()> {
-        let scratch = Scratch::new()?;
+        let scratch = scratch()?;
         let (peers, left_out) = self.peers();
         let warm = load.execs(4_000, self.rate)?;
         let count = whole(f64::from(warm.count) / warm.wall.as_secs_f64() * f64::from(self.seconds));
@@ -87,15 +88,15 @@ impl Storm {
         let can = asked.into_iter().filter(|peer| {
             let obstacle = peer.obstacle();
             if let Some(why) = &obstacle {
-                step::say(format_args!("storm: {} is left out: {why}", peer.shown()));
-                left_out.push(format!(" {} is left out: {why}.", peer.shown()));
+                step::say(format_args!("storm: {} is skipped: {why}", peer.shown()));
+                left_out.push(format!(" {} is skipped: {why}.", peer.shown()));
             }
             obstacle.is_none()
         });
         (can.collect(), left_out)
     }
 
-    /// A run with the tool, then one with none.
+    /// A run with the tool, then one without.
     fn turn(&self, load: &Load, peer: Peer, count: u32, bare: &mut Made, directory: &Path) -> Result<Turn> {
         let running = peer.start(directory)?;
         let before = running.cpu()?;
@@ -103,7 +104,7 @@ impl Storm {
         running.settle()?;
         let cpu = running.cpu()?.saturating_sub(before);
         let memory = running.memory("VmHWM")?;
-        let told = running.stop(load, made.count).with_context(|| format!("of {}", peer.shown()))?;
+        let reported = running.stop(load, made.count).with_context(|| format!("of {}", peer.shown()))?;
         let bare_after = load.execs(count, self.rate)?;
         let bare_wall = f64::midpoint(bare.wall.as_secs_f64(), bare_after.wall.as_secs_f64());
         *bare = bare_after;
@@ -112,8 +113,8 @@ impl Storm {
             wall: made.wall.as_secs_f64() / bare_wall,
             cpu,
             memory_mib: mebibytes(memory),
-            caught: f64::from(told.caught) / f64::from(made.count),
-            lost: told.lost,
+            caught: f64::from(reported.caught) / f64::from(made.count),
+            lost: reported.lost,
         };
         step::say(format_args!(
             "storm: {:<24} wall {:.3}  cpu {:.2} s  caught {:.4}  lost {}",
@@ -137,9 +138,9 @@ impl Storm {
             table(rows)
         );
         step::say(format_args!("storm:\n{table}"));
-        // A part of the tools is a look, not the comparison that people shall read.
+        // A run of some tools is not the whole comparison.
         if !self.only.is_empty() {
-            step::say("storm: docs/performance.md stays as it is, since --only was given");
+            step::say("storm: docs/performance.md is not changed, because of --only");
             return Ok(());
         }
         report::put_section("storm", &table)?;
@@ -160,7 +161,7 @@ impl Row {
             cpu_us: of(|turn| turn.cpu.as_secs_f64())? * 1e6 / f64::from(count),
             memory_mib: of(|turn| turn.memory_mib)?,
             caught: of(|turn| turn.caught)?,
-            // Not a median: one loss in one round is a loss.
+            // The sum, not the median: one loss in one round is a loss.
             lost: turns.iter().map(|turn| turn.lost).sum(),
         })
     }
@@ -226,7 +227,7 @@ fn panels(rows: &[Row]) -> [Panel; 3] {
     ]
 }
 
-/// Only what is whole is shown as 100 %.
+/// A share below 1 is never shown as 100 %.
 fn percent(share: f64) -> String {
     if share >= 1.0 { "100 %".to_owned() } else { format!("{:.2} %", (share * 1e4).floor() / 1e2) }
 }

@@ -1,4 +1,4 @@
-//! A tool while it watches: its processes, its output, and when it has come to rest.
+//! A running tool: its processes, its output, and whether it is idle.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,17 +11,17 @@ use anyhow::{Context, Result, bail};
 use crate::bench::meter;
 use crate::step;
 
-/// A tool is at rest when it has used no more than a tick in this time.
+/// A tool is idle when it has used at most one tick in this time.
 const REST: Duration = Duration::from_millis(600);
 const LOOK: Duration = Duration::from_millis(100);
-/// No tool may take longer to start, or to work off what has come in.
+/// No tool may take longer to start, or to finish its work.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Processes that work together, each with a file for what it prints.
+/// Processes that work together, each with a file for its output.
 pub(super) struct Tool {
     name: String,
     parts: Vec<Part>,
-    /// Kernel threads that work for this tool alone.
+    /// Kernel threads that work only for this tool.
     threads: Vec<u32>,
 }
 
@@ -31,7 +31,7 @@ struct Part {
 }
 
 impl Tool {
-    /// Starts all of the commands; what they print comes into `directory`.
+    /// Starts all commands; their output goes into `directory`.
     pub(super) fn start(name: &str, commands: Vec<Command>, directory: &Path) -> Result<Self> {
         let mut tool = Self { name: name.to_owned(), parts: Vec::new(), threads: Vec::new() };
         for (index, mut command) in commands.into_iter().enumerate() {
@@ -51,25 +51,25 @@ impl Tool {
         self.threads.extend(meter::kernel_thread(comm));
     }
 
-    /// Waits until the tool uses no time any more: it has started, or it has worked off what came in.
+    /// Waits until the tool is idle: it has started, or has finished its work.
     pub(super) fn settle(&self) -> Result<()> {
         let end = Instant::now() + PATIENCE;
         let mut last = (Instant::now(), self.cpu()?);
         while last.0.elapsed() < REST {
             thread::sleep(LOOK);
             let now = self.cpu()?;
-            // One tick of other people's processes is rest.
+            // One tick may come from other processes of the machine.
             if now.saturating_sub(last.1) > Duration::from_millis(10) {
                 last = (Instant::now(), now);
             }
             if Instant::now() > end {
-                bail!("{} does not come to rest within {} s", self.name, PATIENCE.as_secs());
+                bail!("{} is not idle after {} s", self.name, PATIENCE.as_secs());
             }
         }
         Ok(())
     }
 
-    /// What all of its processes have used so far.
+    /// CPU time of all its processes so far.
     pub(super) fn cpu(&self) -> Result<Duration> {
         self.pids().map(meter::cpu).sum::<Result<Duration>>().with_context(|| self.gone())
     }
@@ -86,15 +86,15 @@ impl Tool {
     fn gone(&self) -> String {
         let said = self.parts.iter().filter_map(|part| fs::read_to_string(&part.output).ok());
         let said: String = said.map(|said| said.chars().take(400).collect::<String>()).collect();
-        format!("{} ended before it was told to; it said {said:?}", self.name)
+        format!("{} ended before it was stopped, with the output {said:?}", self.name)
     }
 
-    /// SIGINT to each, and the files with what they printed.
+    /// Sends SIGINT to each process and returns the files of their output.
     pub(super) fn stop(self) -> Result<Vec<PathBuf>> {
         self.stop_by("INT")
     }
 
-    /// The same with another signal.
+    /// The same as `stop` with another signal.
     pub(super) fn stop_by(mut self, name: &str) -> Result<Vec<PathBuf>> {
         for Part { child, .. } in &mut self.parts {
             signal(name, child.id())?;
@@ -107,7 +107,7 @@ impl Tool {
 impl Drop for Tool {
     fn drop(&mut self) {
         for Part { child, .. } in &mut self.parts {
-            // Already gone after `stop`; after an error nothing may stay behind.
+            // They have ended after `stop`; after an error they must not stay.
             drop(child.kill());
             drop(child.wait());
         }
@@ -118,14 +118,14 @@ fn wait(child: &mut Child, name: &str) -> Result<()> {
     let end = Instant::now() + PATIENCE;
     while child.try_wait().with_context(|| format!("cannot wait for {name}"))?.is_none() {
         if Instant::now() > end {
-            bail!("{name} does not end {} s after it was told to", PATIENCE.as_secs());
+            bail!("{name} still runs {} s after its signal", PATIENCE.as_secs());
         }
         thread::sleep(Duration::from_millis(2));
     }
     Ok(())
 }
 
-/// kill(1), which every machine has: xtask has no unsafe code and no libc.
+/// Sends a signal by kill(1), since xtask has no unsafe code.
 fn signal(name: &str, pid: u32) -> Result<()> {
     step::ask(Command::new("sh").args(["-c", &format!("kill -{name} {pid}")])).map(drop)
 }

@@ -1,18 +1,18 @@
-//! What the fuzzers begin with: records and events of the fixtures, files of this machine's /proc, and this kernel's types.
+//! The seeds of the fuzzers: records and events of the fixtures, files of this machine's /proc, and kernel
+//! types. The types (fuzz/seeds/btf) are the BTF of Linux 6.18 cut down to the structures and members that
+//! the agent looks up.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::fuzz::btf_seed;
-use crate::step;
 use crate::workspace;
 
-/// In a recording, the lengths from here on announce counters.
+/// In a recording, lengths from here on stand for counters.
 const COUNTERS: u32 = u32::MAX - 1;
 
-/// Paths of containers in the ways of the runtimes; `ID` stands for an id.
+/// Cgroup paths of containers, as each runtime writes them; `ID` stands for an id.
 const CGROUPS: &[&str] = &[
     "0::/system.slice/docker-ID.scope\n",
     "12:pids:/docker/ID\n1:name=systemd:/docker/ID\n0::/\n",
@@ -24,14 +24,14 @@ const CGROUPS: &[&str] = &[
     "0::/user.slice/user-1000.slice/session-2.scope (deleted)\n",
 ];
 
-/// Mappings of files whose names are not what they seem.
+/// Mappings of files with misleading names.
 const MAPPINGS: &[&str] = &[
     "00400000-00401000 r-xp 00000000 08:01 12                                  /SYSV1\n",
     "7f0000000000-7f0000001000 rw-s 00000000 00:01 0 /memfd:a b\\012c (deleted)\n\
      Size:                  4 kB\nAnonymous:             0 kB\nSwap:                  0 kB\nVmFlags: rd wr sh\n",
 ];
 
-/// Variables and arguments that hold secrets, with the NULs between them.
+/// Variables and arguments that have secrets, separated by NUL.
 const SECRETS: &[&str] = &[
     "HOME=/root\0DB_PASSWORD=hunter2\0API_KEY=\0TOKEN\0=odd\0",
     "curl\0--api-key\0s3cret\0--token=s3cret\0https://user:pa:ss@host/path?x=1#y\0",
@@ -44,7 +44,7 @@ pub(super) fn of(fuzzer: &str) -> PathBuf {
     workspace::target("fuzz-seeds").join(fuzzer)
 }
 
-/// Writes the seeds of all fuzzers anew.
+/// Replaces the seeds of all fuzzers.
 pub(super) fn write() -> Result<()> {
     let fixtures = workspace::root().join("tests/fixtures");
     let mut files: Vec<PathBuf> = fs::read_dir(&fixtures)
@@ -53,7 +53,7 @@ pub(super) fn write() -> Result<()> {
         .collect();
     files.sort();
     let mut records = Vec::new();
-    let mut tapes = Vec::new();
+    let mut recordings = Vec::new();
     let mut events = Vec::new();
     for file in files {
         let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -61,14 +61,14 @@ pub(super) fn write() -> Result<()> {
             Some("rec") => {
                 let body = behind_head(&bytes);
                 records.extend(records_of(body).map(<[u8]>::to_vec));
-                tapes.push(body.to_vec());
+                recordings.push(body.to_vec());
             }
             Some("jsonl") => events.extend(bytes.split(|&byte| byte == b'\n').map(<[u8]>::to_vec)),
             _ => {}
         }
     }
     save("record", &records)?;
-    save("stream", &tapes)?;
+    save("stream", &recordings)?;
     save("event", &events)?;
     save("redact", &texts(SECRETS))?;
     save("cgroup", &[texts(CGROUPS), of_proc(&["cgroup"])].concat())?;
@@ -76,10 +76,14 @@ pub(super) fn write() -> Result<()> {
     save("mapping", &[of_proc(&["maps", "smaps"]), texts(MAPPINGS)].concat())?;
     let names = ["/etc/passwd", "/etc/group"].map(|file| fs::read(file).unwrap_or_default());
     save("passwd", &[names.to_vec(), of_proc(&["uid_map"])].concat())?;
-    save("btf", &kernel_types()?)
+    let kernel_types = workspace::root().join("fuzz/seeds/btf/kernel-types");
+    save(
+        "btf",
+        &[fs::read(&kernel_types).with_context(|| format!("cannot read {}", kernel_types.display()))?],
+    )
 }
 
-/// What stands behind a recording's head.
+/// The bytes after a recording's head.
 fn behind_head(bytes: &[u8]) -> &[u8] {
     bytes.iter().position(|&byte| byte == b'\n').and_then(|end| bytes.get(end + 1..)).unwrap_or_default()
 }
@@ -103,23 +107,11 @@ fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.replace("ID", &"0123456789abcdef".repeat(4)).into_bytes()).collect()
 }
 
-/// These files of pid 1, of a kernel thread and of this process.
+/// These files of pid 1, a kernel thread and this process.
 fn of_proc(files: &[&str]) -> Vec<Vec<u8>> {
     let processes = ["1", "2", "self"];
     let all = processes.iter().flat_map(|pid| files.iter().map(move |file| format!("/proc/{pid}/{file}")));
     all.filter_map(|path| fs::read(path).ok()).collect()
-}
-
-/// This kernel's types, as far as the agent looks for them; nothing where it does not tell them.
-fn kernel_types() -> Result<Vec<Vec<u8>>> {
-    let table = workspace::root().join("collector-common/src/offsets.rs");
-    let table = fs::read_to_string(&table).with_context(|| format!("cannot read {}", table.display()))?;
-    let Ok(vmlinux) = fs::read("/sys/kernel/btf/vmlinux") else {
-        step::say("fuzz: btf has no seed, as this kernel does not tell its types");
-        return Ok(Vec::new());
-    };
-    let trimmed = btf_seed::trimmed(&vmlinux, &table).context("cannot trim /sys/kernel/btf/vmlinux")?;
-    Ok(vec![trimmed])
 }
 
 fn save(fuzzer: &str, seeds: &[Vec<u8>]) -> Result<()> {
@@ -149,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_that_was_cut_ends_at_its_last_whole_record() {
+    fn a_cut_recording_ends_with_its_last_whole_record() {
         assert_eq!(records_of(b"\x01\0\0\0a\x09\0\0\0b").count(), 1);
     }
 }

@@ -18,6 +18,8 @@ enum Target {
     Module(usize),
     /// An item of the module with this index.
     Item(usize),
+    /// Another crate, which a `use` brings in.
+    Elsewhere,
 }
 
 /// Draws the arrows of one crate.
@@ -51,6 +53,7 @@ fn target_file<'a>(it: &'a Crate, at: usize, module: &Module, path: &[String]) -
         _ => (path, false),
     };
     match resolve(it, at, path, MAX_STEPS)? {
+        Target::Elsewhere => None,
         Target::Module(_) if !is_glob => None,
         Target::Module(index) | Target::Item(index) => Some(&it.modules.get(index)?.file),
     }
@@ -86,11 +89,11 @@ fn look_up(it: &Crate, at: usize, name: &str, steps: usize) -> Option<Target> {
         return Some(Target::Item(at));
     }
     if let Some(path) = module.imports.get(name) {
-        return resolve(it, at, path, steps);
+        return Some(resolve(it, at, path, steps).unwrap_or(Target::Elsewhere));
     }
     module.globs.iter().find_map(|glob| match resolve(it, at, glob, steps)? {
         Target::Module(index) => look_up(it, index, name, steps),
-        Target::Item(_) => None,
+        Target::Item(_) | Target::Elsewhere => None,
     })
 }
 
@@ -179,6 +182,17 @@ pub(super) mod tests {
                      #[cfg(test)] use crate::b::X;\nimpl Y { #[cfg(test)] fn f() { crate::b::g() } }",
                 ),
                 ("b.rs", "pub struct X;"),
+            ],
+            &[],
+        );
+    }
+
+    #[test]
+    fn a_crate_that_the_root_reexports_is_no_arrow() {
+        check(
+            &[
+                ("lib.rs", "mod a; pub use other_crate as event; pub use other_crate::deep;"),
+                ("a.rs", "use crate::event::X; use crate::deep::{Y, Z}; fn f() { crate::event::g() }"),
             ],
             &[],
         );

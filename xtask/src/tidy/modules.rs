@@ -34,7 +34,7 @@ pub(super) struct Module {
     pub(super) mentions: Vec<Mention>,
 }
 
-/// A path in the module's code, and where it stands.
+/// A path in the module's code, and its line.
 pub(super) struct Mention {
     pub(super) path: Segments,
     pub(super) line: usize,

@@ -1,11 +1,11 @@
-//! The machines that are emulated.
+//! The architectures of guests.
 
 use std::env;
 use std::fmt;
 
 use super::series::Series;
 
-/// A machine's architecture.
+/// An architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub(crate) enum Arch {
@@ -16,7 +16,7 @@ pub(crate) enum Arch {
 }
 
 impl Arch {
-    /// As Debian names it.
+    /// Its name in Debian.
     pub(super) fn debian(self) -> &'static str {
         match self {
             Self::X86_64 => "amd64",
@@ -24,7 +24,7 @@ impl Arch {
         }
     }
 
-    /// As Rust and QEMU name it.
+    /// Its name in Rust and QEMU.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::X86_64 => "x86_64",
@@ -32,22 +32,22 @@ impl Arch {
         }
     }
 
-    /// As rustc names its target.
+    /// The target of rustc.
     pub(super) fn target(self) -> String {
         format!("{}-unknown-linux-gnu", self.name())
     }
 
-    /// As the C compiler and the folders of libraries are named.
+    /// The prefix of the C compiler and of library folders.
     pub(super) fn gnu(self) -> String {
         format!("{}-linux-gnu", self.name())
     }
 
-    /// Whether it is that of this machine, so that what is built here runs there.
+    /// Whether it is this machine's, so that programs built here run there.
     pub(super) fn is_here(self) -> bool {
         self.name() == env::consts::ARCH
     }
 
-    /// A series of this machine's kernels, as it is named beside those of others.
+    /// The name of a kernel series in tables that have several architectures.
     pub(super) fn kernel(self, series: &Series) -> String {
         match self {
             Self::X86_64 => series.to_string(),
@@ -55,7 +55,7 @@ impl Arch {
         }
     }
 
-    /// The series that are tested where none is named: all on the machine that most have, and one on another.
+    /// The default series: all on `x86_64`, and one on other architectures.
     pub(super) fn series(self) -> Vec<Series> {
         let numbered = |number: &str| Series::Numbered(number.to_owned());
         match self {

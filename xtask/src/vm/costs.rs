@@ -1,5 +1,5 @@
-//! What each program costs the verifier of each kernel, kept in a file of the repository, so that a change which makes a
-//! program much dearer is seen before some kernel refuses it.
+//! The verifier's cost of each program on each kernel, in a file of the repository: a change that makes a
+//! program much more expensive fails before some kernel refuses the program.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ const FILE: &str = "tests/fixtures/verifier-costs.tsv";
 const HEAD: &str = "# Instructions walked and states kept by the verifier, by kernel and program, made by\n\
                     # `cargo xtask vm --accept`.\n";
 
-/// A program may grow by this much, in percent, before somebody has to look at it.
+/// Growth in percent that needs no acceptance.
 const GROWTH_PERCENT: u64 = 20;
 
 /// By series of kernels and by program.
@@ -29,7 +29,7 @@ impl Costs {
         workspace::root().join(FILE)
     }
 
-    /// As they were accepted last; none where nothing was yet.
+    /// The accepted costs.
     pub(super) fn read() -> Result<Self> {
         let file = Self::file();
         if !file.exists() {
@@ -44,7 +44,7 @@ impl Costs {
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let cells: Vec<&str> = line.split('\t').collect();
             let [series, program, instructions, states] = cells[..] else {
-                bail!("{FILE} has a line that is no row: {line:?}");
+                bail!("{FILE} has an invalid line: {line:?}");
             };
             let number = |cell: &str| cell.parse().with_context(|| format!("{FILE}: no number in {line:?}"));
             rows.insert((series.to_owned(), program.to_owned()), (number(instructions)?, number(states)?));
@@ -52,7 +52,7 @@ impl Costs {
         Ok(Self { rows })
     }
 
-    /// Takes these for the right ones of the series, and no others.
+    /// Replaces the accepted costs of a series.
     pub(super) fn accept(&mut self, series: &str, costs: &[Cost]) {
         self.rows.retain(|(of, _), _| of != series);
         for Cost { program, instructions, states } in costs {
@@ -73,7 +73,7 @@ impl Costs {
         format!("{HEAD}{rows}")
     }
 
-    /// What has grown too much, and what nobody has accepted yet, each in words.
+    /// Describes each program that grew too much or has no accepted cost.
     pub(super) fn faults(&self, series: &str, costs: &[Cost]) -> Vec<String> {
         costs.iter().filter_map(|cost| self.fault(series, cost)).collect()
     }
@@ -82,7 +82,7 @@ impl Costs {
         let Cost { program, instructions, states } = cost;
         let Some((kept_instructions, kept_states)) = self.rows.get(&(series.to_owned(), program.clone()))
         else {
-            return Some(format!("{program} has no cost in {FILE} yet"));
+            return Some(format!("{program} has no accepted cost in {FILE}"));
         };
         let grown = |now: u64, kept: u64| now * 100 > kept * (100 + GROWTH_PERCENT);
         (grown(*instructions, *kept_instructions) || grown(*states, *kept_states)).then(|| {
@@ -117,22 +117,22 @@ mod tests {
     }
 
     #[test]
-    fn a_cost_that_nobody_has_accepted_is_a_fault() {
+    fn a_cost_without_acceptance_is_a_fault() {
         assert_eq!(
             accepted().faults("6.12", &cost(1, 1)),
-            ["exec has no cost in tests/fixtures/verifier-costs.tsv yet"]
+            ["exec has no accepted cost in tests/fixtures/verifier-costs.tsv"]
         );
     }
 
     #[test]
-    fn the_file_says_what_was_accepted() {
+    fn accepted_costs_can_be_read() {
         assert_eq!(Costs::parse(&accepted().text()).unwrap(), accepted());
         assert!(Costs::parse("6.1\texec\t1\n").is_err());
         assert!(Costs::parse("6.1\texec\t1\tx\n").is_err());
     }
 
     #[test]
-    fn accepting_forgets_programs_that_are_gone() {
+    fn accepting_removes_programs_that_do_not_exist_any_more() {
         let mut costs = accepted();
         costs.accept("6.1", &[]);
         assert_eq!(costs, Costs::default());

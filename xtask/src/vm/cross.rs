@@ -1,5 +1,5 @@
-//! Builds for a machine of another kind than this one: Debian's compiler, the one that makes the kernel object, with
-//! Debian's standard library of that machine, which is of the same version and so fits; and Debian's C compiler for it.
+//! Builds for another architecture: Debian's compiler, which also compiles the kernel object, with
+//! Debian's standard library of the same version for that architecture, and Debian's C cross compiler.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,18 +15,18 @@ use crate::step;
 use crate::toolchain::Toolchain;
 use crate::workspace;
 
-/// A folder of its own: two compilers in one would compile everything anew at each turn.
+/// A build folder of its own: two compilers in one folder would compile everything again at each change.
 const TARGET: &str = "cross";
 
-/// The package of the compiler, and that of the standard library, which is of use in the same version alone.
+/// The packages of the compiler and of the standard library, which must have the same version.
 const COMPILER: &str = "rustc-web";
 const LIBRARY: &str = "libstd-rust-web-dev";
 
-/// All that builds for the machine.
+/// The tools of a cross build.
 pub(super) struct Cross {
     arch: Arch,
     tools: KernelTools,
-    /// Has the standard library where rustc looks for it.
+    /// The folder in which rustc finds the standard library.
     sysroot: PathBuf,
 }
 
@@ -47,7 +47,7 @@ impl Cross {
         Ok(Self { arch, tools, sysroot: root.join("usr") })
     }
 
-    /// The agent with its kernel object; where it is.
+    /// Builds the agent with its kernel object and returns its path.
     pub(super) fn agent(&self) -> Result<PathBuf> {
         kernel_object::build(&self.tools, self.arch.name())?;
         step::say(format_args!("agent: building for {}", self.arch));
@@ -57,7 +57,7 @@ impl Cross {
         Ok(workspace::target(TARGET).join(self.arch.target()).join("release/collector"))
     }
 
-    /// cargo with all that it needs to know; `--target` is the caller's to name.
+    /// cargo with the variables of the cross build; the caller adds `--target`.
     pub(super) fn cargo(&self) -> Command {
         let mut cargo = self.tools.toolchain.cargo();
         let of_target = format!("CARGO_TARGET_{}", self.arch.target().to_uppercase().replace('-', "_"));

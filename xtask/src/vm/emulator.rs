@@ -1,5 +1,5 @@
-//! What emulates machines: the one that is installed, else Debian's package unpacked below target. It is not installed,
-//! since its parts are all of one version: where a part of another is in use, apt would have to remove that.
+//! The emulator: the installed one, otherwise Debian's package unpacked below target. The package is not
+//! installed, since apt would remove parts of another version that are in use.
 
 use std::env;
 use std::ffi::OsString;
@@ -14,14 +14,14 @@ use crate::packages;
 use crate::step;
 use crate::workspace;
 
-/// Where the package keeps its libraries and the firmware that it looks for.
+/// The package's folders of libraries and firmware.
 const LIBRARIES: [&str; 2] = ["lib", "usr/lib"];
 const FIRMWARE: [&str; 2] = ["usr/share/qemu", "usr/share/seabios"];
 
-/// A program that is ready to be called.
+/// An emulator that can be called.
 pub(super) struct Emulator {
     program: PathBuf,
-    /// The folder that it was unpacked into; none for one that is installed.
+    /// The folder that it was unpacked into; `None` for an installed one.
     root: Option<PathBuf>,
 }
 
@@ -37,11 +37,13 @@ impl Emulator {
         let root = workspace::target("vm/tools").join(package);
         let program = root.join("usr/bin").join(name);
         if !program.exists() {
-            step::say(format_args!("packages: {package} is not here, and is unpacked below target/vm/tools"));
+            step::say(format_args!(
+                "packages: {package} is not installed; unpacking it below target/vm/tools"
+            ));
             packages::offered(package)?;
             let needed = unpacked::with_needed(Command::new("apt-get"), &[package])?;
             unpacked::unpack(Command::new("apt-get"), &needed, &root)
-                .with_context(|| format!("cannot get {package}; where {name} is installed it is used"))?;
+                .with_context(|| format!("cannot get {package}; install {name} by hand"))?;
         }
         Ok(Self { program, root: Some(root) })
     }

@@ -1,4 +1,4 @@
-//! A guest: booted, watched, and read when it has ended.
+//! A guest: boots it, waits for its end, and reads its output.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,33 +12,35 @@ use super::arch::Arch;
 use super::emulator::Emulator;
 use crate::step;
 
-/// A guest that has not ended by then hangs. All live tests take seven minutes where two guests have two cores for themselves.
+/// A guest that runs longer hangs. All live tests take seven minutes where two guests have two cores.
 const LIMIT: Duration = Duration::from_mins(20);
 
 const MEMORY_MIB: u32 = 2048;
 
-/// On a CPU that leaks, as this old one, the kernel's pages are kept apart from those of processes, and the emulator forgets
-/// where all pages are twice at each system call: the tests of filters took 92 s of CPU, and without it 70.
+/// The emulated CPU is old and vulnerable to Meltdown. With the kernel's protection, each system call
+/// flushes the emulator's page table cache twice: the tests of filters took 92 s of CPU with it, and 70
+/// without.
 const QUICK: &str = "mitigations=off";
 
-/// Since 6.12 Debian's kernels let only a tracer write to another's code, which tests do.
+/// Since 6.12 Debian's kernels let only a tracer write into another process's code, and tests do that.
 const FORCE: &str = "proc_mem.force_override=always";
 
-/// The last line of a guest that came to its end, with its exit code behind.
+/// The last line of a finished guest, before its exit code.
 const VERDICT: &str = "init: exit ";
 
-/// What is booted, and where what it says is kept.
+/// What is booted, and where its output is kept.
 pub(super) struct Guest<'a> {
     pub(super) arch: Arch,
     pub(super) emulator: &'a Emulator,
     pub(super) image: &'a Path,
     pub(super) initramfs: &'a Path,
-    /// Has `console`, what the kernel says, and `out`, what the tests say.
+    /// Has the files `console` (output of the kernel) and `out` (output of the tests).
     pub(super) directory: &'a Path,
 }
 
 impl Guest<'_> {
-    /// Boots it and waits for its end. What its tests said, whatever the verdict; the error is for one without.
+    /// Boots it, waits for its end, and returns the output and exit code of its tests. A guest without an
+    /// exit code is an error.
     pub(super) fn run(&self) -> Result<Outcome> {
         let (console, out) = (self.directory.join("console"), self.directory.join("out"));
         for file in [&console, &out] {
@@ -52,10 +54,10 @@ impl Guest<'_> {
         match verdict(&said) {
             Some(code) => Ok(Outcome { code, said }),
             None => bail!(
-                "{}\nthe kernel's last words:\n{}\nthe tests':\n{}\nqemu's:\n{}",
+                "{}\nthe kernel's last lines:\n{}\nthe tests':\n{}\nqemu's:\n{}",
                 status.map_or_else(
                     || format!("no end after {} s", LIMIT.as_secs()),
-                    |status| format!("it ended without a verdict, {status}")
+                    |status| format!("it ended without an exit code, {status}")
                 ),
                 tail(&read(&console)?),
                 tail(&said),
@@ -64,10 +66,12 @@ impl Guest<'_> {
         }
     }
 
-    /// No disk, no network card, no host's folder. /dev/kvm may be there and stall, so it is not asked.
+    /// It has no disk, no network card and no folder of the host. KVM is not used, since /dev/kvm may
+    /// exist and stall.
     fn qemu(&self, console: &Path, out: &Path) -> Command {
         let mut qemu = self.emulator.command();
-        // An old CPU is emulated faster than the newest: the tests of filters on two kernels at once took 77 s of 84.
+        // An old CPU is emulated faster than a new one: the tests of filters on two kernels took 77 s, not
+        // 84.
         let (machine, terminal): (&[&str], &str) = match self.arch {
             Arch::X86_64 => (&["-cpu", "Nehalem"], "ttyS0"),
             Arch::Aarch64 => (&["-machine", "virt", "-cpu", "max,pauth-impdef=on"], "ttyAMA0"),
@@ -85,7 +89,8 @@ impl Guest<'_> {
         qemu
     }
 
-    /// For what the tests say. The machine `virt` has one serial port, so there it is a port of virtio.
+    /// The port for the output of the tests. The machine `virt` has one serial port, so there it is a port
+    /// of virtio.
     fn second_terminal(&self, out: &Path) -> Vec<String> {
         match self.arch {
             Arch::X86_64 => vec!["-serial".to_owned(), format!("file:{}", out.display())],
@@ -103,15 +108,15 @@ impl Guest<'_> {
     }
 }
 
-/// A guest that came to its end.
+/// A finished guest.
 pub(super) struct Outcome {
     /// 0 when all tests passed.
     pub(super) code: i32,
-    /// All that was written to its second terminal.
+    /// The output on its second terminal.
     pub(super) said: String,
 }
 
-/// `None` where it had to be killed.
+/// Waits for qemu's end; `None` where it had to be killed.
 fn wait(qemu: &mut Command) -> Result<Option<ExitStatus>> {
     let shown = step::shown(qemu);
     let end = Instant::now() + LIMIT;
@@ -126,12 +131,12 @@ fn wait(qemu: &mut Command) -> Result<Option<ExitStatus>> {
     Ok(None)
 }
 
-/// A guest does not outlive what waits for it.
+/// Ends the guest when it is dropped.
 struct Killed(Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
-        // Either it has ended already, or this ends it.
+        // It has ended already, or this ends it.
         drop(self.0.kill());
         drop(self.0.wait());
     }
@@ -142,7 +147,7 @@ fn read(file: &PathBuf) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).replace('\r', ""))
 }
 
-/// The code in the last line; none where the guest did not get so far.
+/// The exit code in the last line; `None` where the guest did not finish.
 fn verdict(said: &str) -> Option<i32> {
     said.trim_end().lines().last()?.strip_prefix(VERDICT)?.parse().ok()
 }

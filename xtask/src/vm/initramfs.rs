@@ -1,5 +1,5 @@
-//! What a guest's memory holds when it boots: the tests and the agent with their libraries, the few programs that tests
-//! call, modules, and files in /etc. Nothing of it is changed by a run.
+//! The initramfs of a guest: the tests and the agent with their libraries, the programs that tests call,
+//! modules, and files in /etc.
 
 use std::fs::{self, File};
 use std::io::BufWriter;
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::cpio::Archive;
+use super::archive::Archive;
 use super::kernel::Module;
 use super::programs::TestPrograms;
 use super::userland::{Taken, Userland};
 
-/// What tests call by name.
+/// Programs that tests call by name.
 const PROGRAMS: [&str; 17] = [
     "bash",
     "cat",
@@ -33,25 +33,25 @@ const PROGRAMS: [&str; 17] = [
     "unshare",
 ];
 
-/// What busybox does for them, where no test looks at the program itself.
+/// Programs that busybox provides, where no test checks the program itself.
 const BUSYBOX: [&str; 1] = ["sysctl"];
 
-/// Links as Debian has them: the folders of programs and libraries are all below /usr.
+/// Links as in Debian: the folders of programs and libraries are below /usr.
 const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
 
-/// Emulated, storms of twenty thousand processes would take minutes each and show nothing else. What is left of each is
-/// even, as two parents share it.
+/// Divides the size of storms: under emulation, storms of twenty thousand processes would take minutes and
+/// show nothing more.
 const SCALE: u32 = 50;
 
-/// Where `guest_init` reads what it has to do.
+/// The folder in which `guest_init` reads its orders.
 const ORDERS: &str = "/guest";
 
-/// Fixed, so that a run is like another; the format is that of machine-id(5).
+/// Fixed, so that runs are alike; the format is that of machine-id(5).
 const MACHINE_ID: &str = "c011ec70c011ec70c011ec70c011ec70\n";
 
-/// Gathers everything but modules, once for all kernels.
+/// The contents except the modules, gathered once for all kernels.
 pub(super) struct Contents {
-    /// Programs and what else there is, by its path in the guest.
+    /// Programs and other files, by their paths in the guest.
     files: Vec<(PathBuf, Vec<u8>)>,
     links: Vec<(PathBuf, PathBuf)>,
     orders: Vec<(&'static str, String)>,
@@ -97,7 +97,7 @@ impl Contents {
         Ok(contents)
     }
 
-    /// A file of this machine at its path in the guest, and the link by which it is called where that is one.
+    /// Adds a file of this machine, and the link by which it is called, if any.
     fn add(&mut self, Taken { path, source }: &Taken) -> Result<()> {
         let reading = || format!("cannot read {}", source.display());
         let file =
@@ -116,13 +116,13 @@ impl Contents {
         Ok(())
     }
 
-    /// Writes it for one kernel.
+    /// Writes the archive for one kernel.
     pub(super) fn write(&self, modules: &[Module], file: &Path) -> Result<()> {
         let mut archive = Archive::default();
         for name in ["bin", "sbin", "lib", "lib64"] {
             archive.directory(&Path::new("/usr").join(name));
         }
-        // Before the links: a file of the same name goes before.
+        // Files before links: an entry that exists stays.
         for (path, bytes) in &self.files {
             archive.program(path, bytes.clone());
         }
@@ -153,12 +153,12 @@ impl Contents {
 
 fn lines(paths: &[PathBuf]) -> String {
     let mut lines: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-    // The last line ends too.
+    // A newline after the last line.
     lines.push(String::new());
     lines.join("\n")
 }
 
-/// `/lib/x` is `/usr/lib/x`, as the links of the guest have it.
+/// `/usr/lib/x` for `/lib/x`, which is a link in the guest.
 fn merged(path: &Path) -> PathBuf {
     let below = path.strip_prefix("/").unwrap_or(path);
     if MERGED.iter().any(|name| below.starts_with(name)) {

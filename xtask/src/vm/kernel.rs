@@ -1,4 +1,4 @@
-//! A kernel out of Debian's packages: its image, and the modules that the tests need.
+//! A kernel from Debian's packages: its image, and the modules that the tests need.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,8 +12,8 @@ use super::mirror::Mirror;
 use super::series::{self, Series};
 use crate::step;
 
-/// What the tests use that a kernel may have as a module: network namespaces joined by a cable, file systems under
-/// images, the tables of sockets, and NFS with its server.
+/// Modules that the tests need and a kernel may not have built in: veth, file systems, tables of sockets,
+/// NFS and its server.
 const MODULES: [&str; 10] =
     ["veth", "overlay", "fuse", "inet_diag", "tcp_diag", "udp_diag", "unix_diag", "nfs", "nfsv4", "nfsd"];
 
@@ -25,7 +25,7 @@ pub(super) struct Kernel {
     root: PathBuf,
 }
 
-/// A module that is ready to be inserted.
+/// A module that can be inserted.
 pub(super) struct Module {
     pub(super) name: String,
     pub(super) object: Vec<u8>,
@@ -38,14 +38,14 @@ impl fmt::Display for Kernel {
 }
 
 impl Kernel {
-    /// The newest of the series that the mirror has. That it has none is an error, since a series that silently goes
-    /// untested looks like one that works.
+    /// Downloads the newest kernel of the series. It is an error if the mirror has none, since a series
+    /// that is silently untested looks like one that works.
     pub(super) fn fetch(mirror: &Mirror, series: &Series, flavour: &str, cache: &Path) -> Result<Self> {
         let names = mirror.names(&format!("^linux-(image|base|binary|modules)-[0-9].*-{flavour}$"))?;
         let Some(release) = series::newest(names.iter().map(String::as_str), series, flavour) else {
             bail!("Debian's mirror has no kernel of the series {series} for {flavour}");
         };
-        // Since 7.2 they are parted, and what is named `linux-image` holds nothing.
+        // Since 7.2 image and modules are in packages of their own, and `linux-image` is empty.
         let parts = ["image", "base", "binary", "modules"].map(|part| format!("linux-{part}-{release}"));
         let packages: Vec<String> = parts.into_iter().filter(|part| names.contains(part)).collect();
         let root = cache.join(release);
@@ -74,8 +74,9 @@ impl Kernel {
         }
     }
 
-    /// The modules that the tests need and what these depend on, each after those that it depends on. One that is
-    /// neither a file nor built in is an error: the tests would say no more than that something fails.
+    /// The modules that the tests need and their dependencies, each after those that it depends on. A
+    /// module that is neither a file nor built in is an error here, because the failure of a test would
+    /// not name it.
     pub(super) fn modules(&self) -> Result<Vec<Module>> {
         let directory = self.modules_directory()?;
         let mut files = BTreeMap::new();
@@ -92,7 +93,7 @@ impl Kernel {
     }
 }
 
-/// What is chosen so far, in the order of insertion.
+/// The modules chosen so far, in the order of insertion.
 struct Chosen {
     files: BTreeMap<String, PathBuf>,
     builtin: Vec<String>,
@@ -107,7 +108,7 @@ impl Chosen {
         }
         let Some(file) = self.files.get(name) else { bail!("the kernel has no module {name}") };
         let object = unpacked(file)?;
-        // The graph has no cycle: modules that need each other could not be inserted.
+        // The graph has no cycle: modules that need each other cannot be inserted.
         for needed in depends(&object) {
             self.add(&needed)?;
         }
@@ -130,7 +131,8 @@ fn collect(directory: &Path, files: &mut BTreeMap<String, PathBuf>) -> Result<()
     Ok(())
 }
 
-/// `kernel/net/ipv4/tcp_diag.ko.xz` is `tcp_diag`; the kernel takes a hyphen in a file's name for an underscore.
+/// The module `tcp_diag` of `kernel/net/ipv4/tcp_diag.ko.xz`; a hyphen in a file's name is an underscore
+/// in the kernel.
 fn module_name(path: &Path) -> Option<String> {
     let (name, _) = path.file_name()?.to_str()?.split_once(".ko")?;
     Some(name.replace('-', "_"))
@@ -147,11 +149,11 @@ fn unpacked(file: &Path) -> Result<Vec<u8>> {
             }
             Ok(output.stdout)
         }
-        _ => bail!("{} is packed in a way that is not known here", file.display()),
+        _ => bail!("{} has an unknown compression", file.display()),
     }
 }
 
-/// The names after `depends=` in a module's section `.modinfo`, which is text with zeros between.
+/// The names after `depends=` in a module's section `.modinfo`, which has strings separated by NUL.
 fn depends(object: &[u8]) -> Vec<String> {
     const KEY: &[u8] = b"\0depends=";
     let Some(at) = object.windows(KEY.len()).position(|window| window == KEY) else { return Vec::new() };

@@ -1,5 +1,6 @@
-//! Debian's mirror, asked by a set of lists of our own below target: the machine's own lists of apt are neither read nor
-//! written, and nothing is installed. Signatures are checked against the keys of `debian-archive-keyring`.
+//! Debian's mirror, with package lists of its own below target: apt's lists of this machine are neither
+//! read nor written, and nothing is installed. Signatures are checked with the keys of
+//! `debian-archive-keyring`.
 
 use std::ffi::OsString;
 use std::fs;
@@ -14,8 +15,8 @@ use crate::step;
 
 const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// Archive and suite, for all kernels from 5.10 on and for what guests of another kind run. Security's suites have the
-/// newest of their release.
+/// Archive and suite, for kernels from 5.10 on and for the programs of guests of another architecture. The
+/// security suites have the newest kernel of a release.
 const SUITES: [(&str, &str); 7] = [
     ("debian-security", "bullseye-security"),
     ("debian-security", "bookworm-security"),
@@ -26,17 +27,17 @@ const SUITES: [(&str, &str); 7] = [
     ("debian", "trixie-backports"),
 ];
 
-/// The lists of one architecture, as they are at this moment.
+/// The package lists of one architecture.
 pub(super) struct Mirror {
     root: PathBuf,
     arch: Arch,
-    /// The release that this machine has: what several have is taken from it, so that all of it fits together, and to the
-    /// C library here.
+    /// This machine's release. Packages come from it where several releases have them, so that they fit
+    /// together and fit this machine's C library.
     release: String,
 }
 
 impl Mirror {
-    /// Reads the lists anew: the mirror drops a version when a newer one comes.
+    /// Updates the lists: the mirror drops a version when a newer one comes.
     pub(super) fn ask(root: &Path, arch: Arch) -> Result<Self> {
         for below in ["lists/partial", "cache/archives/partial", "parts"] {
             let directory = root.join(below);
@@ -47,7 +48,7 @@ impl Mirror {
             format!("deb [signed-by={KEYS}] http://deb.debian.org/{archive} {suite} main\n")
         };
         mirror.write("sources.list", &SUITES.map(line).concat())?;
-        // What is installed on this machine has no say in what can be had.
+        // The packages of this machine do not limit which ones can be downloaded.
         mirror.write("status", "")?;
         step::say(format_args!("kernels: asking Debian's mirror for {}", arch.debian()));
         step::ask(mirror.apt("apt-get").arg("update")).context("cannot read the lists of Debian's mirror")?;
@@ -59,24 +60,24 @@ impl Mirror {
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
     }
 
-    /// The names of all packages that match the pattern and can be had.
+    /// The names of all packages that match the pattern.
     pub(super) fn names(&self, pattern: &str) -> Result<Vec<String>> {
         let said = step::ask(self.apt("apt-cache").args(["search", "--names-only", pattern]))?;
         // `NAME - DESCRIPTION`
         Ok(said.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
     }
 
-    /// The packages that these need on a machine that has none, themselves among them.
+    /// These packages and all that they depend on.
     pub(super) fn with_needed(&self, packages: &[&str]) -> Result<Vec<String>> {
         unpacked::with_needed(self.apt("apt-get"), packages)
     }
 
-    /// Unpacks packages below `into`, where they are not there from an earlier run.
+    /// Unpacks packages below `into`, unless an earlier run has.
     pub(super) fn unpack(&self, packages: &[String], into: &Path) -> Result<()> {
         unpacked::unpack(self.apt("apt-get"), packages, into)
     }
 
-    /// apt with nothing of this machine's but its programs and keys.
+    /// apt with this machine's programs and keys, but without its state.
     fn apt(&self, program: &str) -> Command {
         let mut apt = Command::new(program);
         let mut set = |name: &str, value: &dyn AsRef<std::ffi::OsStr>| {
@@ -99,7 +100,7 @@ impl Mirror {
         set("APT::Architectures", &self.arch.debian());
         set("Acquire::Languages", &"none");
         set("Acquire::IndexTargets::deb::DEP-11::DefaultEnabled", &"false");
-        // The lists are this user's; apt's own user may not write them.
+        // The lists belong to this user; apt's own user may not write them.
         set("APT::Sandbox::User", &"");
         apt.env("LC_ALL", "C");
         apt
@@ -112,11 +113,11 @@ fn codename() -> Result<String> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?;
     match text.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")) {
         Some(name) => Ok(name.to_owned()),
-        None => bail!("{file} has no VERSION_CODENAME, and what is here must be a release of Debian"),
+        None => bail!("{file} has no VERSION_CODENAME: this needs a release of Debian"),
     }
 }
 
-/// Whether the programs and keys of Debian are here at all.
+/// Fails where Debian's programs and keys are missing.
 pub(super) fn check_tools() -> Result<()> {
     if !Path::new(KEYS).exists() {
         bail!(

@@ -2,8 +2,9 @@
 //! target/vm and are not installed.
 
 mod arch;
+mod archive;
 mod costs;
-mod cpio;
+
 mod cross;
 mod emulator;
 mod guest;
@@ -44,35 +45,35 @@ use crate::setup::Needs;
 use crate::step;
 use crate::workspace;
 
-/// A guest has two CPUs and uses little more than one of the host's.
+/// Guests at a time. A guest has two CPUs and uses little more than one of the host's.
 const AT_A_TIME: usize = 2;
 
-/// What is asked for.
+/// The options of `cargo xtask vm`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Series of kernels: MAJOR.MINOR, of which the newest is taken, or `latest`
+    /// Series of kernels: MAJOR.MINOR for the newest of that series, or `latest`
     /// [default: 5.10,6.1,6.12,latest; of aarch64 6.12].
     #[arg(long, value_name = "SERIES", value_delimiter = ',')]
     kernel: Vec<Series>,
-    /// The machine that is emulated. For another than this one the agent and the tests are cross-built.
+    /// The architecture of the guests. The agent and the tests are cross-built if it is not this machine's.
     #[arg(long, value_enum, default_value_t = Arch::X86_64)]
     arch: Arch,
     /// Only these modules of tests/tests/live and tests/tests/guest, as `live::exec`; `*` stands for anything.
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "*")]
     test: Vec<String>,
-    /// Take what these kernels tell of features and of the verifier's costs for right, and write it into the tree.
+    /// Accept the features and verifier costs of these kernels, and write them into the tree.
     #[arg(long)]
     accept: bool,
 }
 
-/// Gets what guests are made with.
+/// Installs what guests need.
 pub(crate) fn set_up(arch: Arch) -> Result<()> {
     packages::install(packages::vm())?;
     Emulator::ready(arch).map(drop)
 }
 
-/// Runs the live tests on each kernel. Every kernel runs, whatever becomes of the others; the error names those that
-/// did not pass.
+/// Runs the live tests on each kernel. A failure of one does not stop the others; the error names the
+/// kernels that failed.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let Options { kernel: wanted, arch, test, accept } = options;
     mirror::check_tools()?;
@@ -99,20 +100,20 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             }
         }
     }
-    // What a run tells that did not pass is not to be taken for right.
+    // The results of a failed run must not be accepted.
     if *accept && failed.is_empty() {
         accept_all(*arch, &reports)?;
     } else {
         failed.extend(dearer(*arch, &reports)?);
     }
     if !failed.is_empty() {
-        bail!("not as it should be: {}", failed.join("; "));
+        bail!("failed: {}", failed.join("; "));
     }
     step::say(format_args!("vm: the live tests passed on {} kernels", kernels.len()));
     Ok(())
 }
 
-/// The agent and the tests, as they run on such a machine.
+/// Builds the agent and the tests for the guests' architecture.
 fn build(arch: Arch, mirror: &Mirror, cache: &Path, test: &[String]) -> Result<(PathBuf, TestPrograms)> {
     if arch.is_here() {
         let agent = agent::build(Profile::Release, Needs::Tests)?;
@@ -128,7 +129,7 @@ fn fetch(mirror: &Mirror, arch: Arch, wanted: &[Series], cache: &Path) -> Result
     series.iter().map(|series| Kernel::fetch(mirror, series, &flavour, cache)).collect()
 }
 
-/// Some at a time; what became of each, in the order of the kernels.
+/// Runs `run` for each kernel, some at a time, and returns the results in the order of the kernels.
 fn all<T: Send>(kernels: &[Kernel], run: impl Fn(&Kernel) -> Result<T> + Sync) -> Vec<Result<T>> {
     let next = AtomicUsize::new(0);
     let outcomes = Mutex::new(Vec::new());
@@ -180,7 +181,7 @@ fn run_one(
     Ok(report)
 }
 
-/// What costs the verifier of a kernel too much more than was accepted, in words.
+/// Describes each program that costs a kernel's verifier too much more than was accepted.
 fn dearer(arch: Arch, reports: &[(&Kernel, Report)]) -> Result<Vec<String>> {
     let costs = Costs::read()?;
     let faults = reports.iter().flat_map(|(kernel, report)| {

@@ -1,4 +1,4 @@
-//! The tables of docs/kernels.md, between two marks; what stands around them is written by hand.
+//! Writes the tables of docs/kernels.md between two marks; the rest of the page is written by hand.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -8,11 +8,11 @@ use anyhow::{Context, Result};
 
 use super::arch::Arch;
 use super::report::Report;
-use crate::workspace;
+use crate::workspace::{self, replace_between};
 
 const FILE: &str = "docs/kernels.md";
 
-/// A mark in the page, by the command that makes what is between it and the next.
+/// A mark in the page. It names the command that makes the tables.
 fn mark(arch: Arch, place: &str) -> String {
     let option = match arch {
         Arch::X86_64 => String::new(),
@@ -21,21 +21,14 @@ fn mark(arch: Arch, place: &str) -> String {
     format!("<!-- made by `cargo xtask vm{option} --accept`: {place} -->")
 }
 
-/// Puts new tables into the page. Each report is of the kernel beside it, which is a column.
+/// Writes new tables into the page, with a column for each kernel and its report.
 pub(super) fn write(arch: Arch, reports: &[(String, Report)]) -> Result<()> {
     let file = workspace::root().join(FILE);
     let page = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let (begin, end) = (mark(arch, "begin"), mark(arch, "end"));
-    let page = replaced(&page, &begin, &end, &tables(reports))
-        .with_context(|| format!("{FILE} has no place for its tables between {begin} and {end}"))?;
+    let page = replace_between(&page, &begin, &end, &tables(reports))
+        .with_context(|| format!("{FILE} lacks the marks {begin} and {end}"))?;
     fs::write(&file, page).with_context(|| format!("cannot write {}", file.display()))
-}
-
-/// The page with other text between the marks; `None` where it lacks one.
-fn replaced(page: &str, begin: &str, end: &str, tables: &str) -> Option<String> {
-    let (before, rest) = page.split_once(begin)?;
-    let (_, after) = rest.split_once(end)?;
-    Some(format!("{before}{begin}\n\n{tables}\n{end}{after}"))
 }
 
 fn tables(reports: &[(String, Report)]) -> String {
@@ -62,7 +55,7 @@ fn tables(reports: &[(String, Report)]) -> String {
     .join("\n")
 }
 
-/// A row for each name, a column for each kernel; a cell that a kernel has nothing for is a dash.
+/// A row for each name, a column for each kernel, a dash where a kernel has no value.
 fn table(
     title: &str,
     reports: &[(String, Report)],
@@ -83,13 +76,6 @@ fn table(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_what_stands_between_the_marks_is_replaced() {
-        let page = replaced("before\n<b>\nold\n<e>\nafter\n", "<b>", "<e>", "new\n").unwrap();
-        assert_eq!(page, "before\n<b>\n\nnew\n\n<e>\nafter\n");
-        assert_eq!(replaced("no marks", "<b>", "<e>", "new"), None);
-    }
 
     #[test]
     fn a_kernel_without_a_feature_has_a_dash_in_its_row() {

@@ -29,7 +29,7 @@ struct LeftOut {
 const LEFT_OUT: [LeftOut; 6] = [
     LeftOut {
         path: "live::digests::work",
-        why: "it measures files of up to 1 GB, and a guest is no place for figures",
+        why: "it measures files of up to 1 GB, and figures of a guest mean nothing",
     },
     LeftOut {
         path: "live::digests::swaps::a_file_that_is_written_to_in_the_tick_of_its_exec_never_has_the_digest_of_what_came_after",
@@ -41,32 +41,33 @@ const LEFT_OUT: [LeftOut; 6] = [
     },
     LeftOut {
         path: "live::inspect::sockets::a_thousand_sockets_take_one_dump_for_each_family_and_50_ms",
-        why: "it measures, and a guest is no place for figures",
+        why: "it measures, and figures of a guest mean nothing",
     },
     LeftOut {
-        path: "live::inspect::sockets::sockets_of_another_network_namespace_are_told_right",
-        why: "it needs Python, which guests have not",
+        path: "live::inspect::sockets::sockets_of_another_network_namespace_are_reported_correctly",
+        why: "it needs Python, which guests do not have",
     },
     LeftOut {
-        path: "live::inspect::files::a_mapped_file_of_any_name_is_told_by_it",
-        why: "it needs Python, which guests have not",
+        path: "live::inspect::files::a_mapped_file_of_any_name_is_reported_by_it",
+        why: "it needs Python, which guests do not have",
     },
 ];
 
-/// Executables as cargo has made them. They run in the guest under the paths that they have here, since tests have the
-/// paths of the programs that they start compiled into them.
+/// Executables that cargo built. They have the same paths in the guest as here, since the paths of the
+/// programs that tests start are compiled into the tests.
 pub(super) struct TestPrograms {
     pub(super) init: PathBuf,
     /// By the names of the binaries.
     pub(super) tests: BTreeMap<String, PathBuf>,
-    /// What the tests start.
+    /// The programs that tests start.
     pub(super) others: Vec<PathBuf>,
     /// The modules of tests to run, as `live::exec`.
     pub(super) groups: Vec<String>,
 }
 
 impl TestPrograms {
-    /// What the guest's init is to run: a group, its binary and the arguments a line, separated by tabs.
+    /// The orders of the guest's init: a line for each group, with its binary and the arguments, separated
+    /// by tabs.
     pub(super) fn orders(&self) -> String {
         self.groups.iter().map(|group| self.order(group)).collect()
     }
@@ -126,14 +127,14 @@ fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// Says what does not run, so that it does not look as if it had passed.
+/// Prints the tests that do not run, so that they do not look as if they had passed.
 pub(super) fn say_left_out() {
     for LeftOut { path, why } in LEFT_OUT {
         step::say(format_args!("tests: left out, {path}: {why}"));
     }
 }
 
-/// Compiles them for a target of rustc.
+/// Compiles the programs for a target of rustc.
 pub(super) fn build(mut cargo: Command, target: Option<&str>, patterns: &[String]) -> Result<TestPrograms> {
     step::say("tests: building those that run in guests");
     cargo.args(["test", "--package", PACKAGE, "--no-run", "--bins"]);
@@ -151,7 +152,7 @@ pub(super) fn build(mut cargo: Command, target: Option<&str>, patterns: &[String
 fn sort(messages: &str, groups: Vec<String>) -> Result<TestPrograms> {
     let (mut init, mut tests, mut others) = (None, BTreeMap::new(), Vec::new());
     for line in messages.lines() {
-        let message: Value = serde_json::from_str(line).context("cannot read what cargo says")?;
+        let message: Value = serde_json::from_str(line).context("cannot read the output of cargo")?;
         let text = |pointer: &str| message.pointer(pointer).and_then(Value::as_str);
         let (Some(executable), Some(name)) = (text("/executable"), text("/target/name")) else { continue };
         let executable = PathBuf::from(executable);
@@ -164,9 +165,9 @@ fn sort(messages: &str, groups: Vec<String>) -> Result<TestPrograms> {
             _ => {}
         }
     }
-    let Some(init) = init else { bail!("cargo has made no {INIT}") };
+    let Some(init) = init else { bail!("cargo built no {INIT}") };
     if tests.is_empty() {
-        bail!("cargo has made no test of {PACKAGE}");
+        bail!("cargo built no test of {PACKAGE}");
     }
     Ok(TestPrograms { init, tests, others, groups })
 }
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_are_parted_by_what_they_are() {
+    fn programs_are_sorted_by_their_kind() {
         let lines = [
             r#"{"reason":"compiler-artifact","executable":null,"target":{"name":"x","kind":["lib"]}}"#
                 .to_owned(),
@@ -201,8 +202,8 @@ mod tests {
             programs.orders(),
             "live::exec\t/x/live\texec::\nlive::inspect\t/x/live\tinspect::\t--skip\t\
              inspect::sockets::a_thousand_sockets_take_one_dump_for_each_family_and_50_ms\t--skip\t\
-             inspect::sockets::sockets_of_another_network_namespace_are_told_right\t--skip\t\
-             inspect::files::a_mapped_file_of_any_name_is_told_by_it\n"
+             inspect::sockets::sockets_of_another_network_namespace_are_reported_correctly\t--skip\t\
+             inspect::files::a_mapped_file_of_any_name_is_reported_by_it\n"
         );
         assert_eq!(programs.others, [PathBuf::from("/x/subject")]);
     }

@@ -1,7 +1,7 @@
-//! What a guest has told of its kernel, beside the verdict: which features it has, what each program costs its verifier,
-//! and which tests passed.
+//! What a guest reports about its kernel: features, the verifier's cost of each program, and tests that
+//! passed.
 
-/// What one program costs the verifier of one kernel.
+/// The cost of one program for the verifier of one kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cost {
     pub(super) program: String,
@@ -11,10 +11,10 @@ pub(super) struct Cost {
     pub(super) states: u64,
 }
 
-/// All that a guest has told.
+/// The report of a guest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Report {
-    /// A check of `collector doctor`, or a feature of `agent-start`, and how it is.
+    /// A check of `collector doctor` or a feature of `agent-start`, and its state.
     pub(super) features: Vec<(String, String)>,
     /// In the order in which the programs are loaded.
     pub(super) costs: Vec<Cost>,
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_guest_s_lines_are_read_and_the_rest_is_passed_over() {
+    fn the_lines_of_a_report_are_read_and_others_skipped() {
         let said = "running 2 tests\nreport\tfeature\thook sock_ops\tok\ntest x ... \nreport\tcost\ttcp_connect\t950\t61\n\
                     init: live::overload: FAILED after 1s\ninit: live::exec: passed after 2s\n\
                     init: 1 of 2 passed\ninit: exit 1\n";

@@ -1,4 +1,4 @@
-//! Which kernels are tested, and which of Debian's packages is the newest of each.
+//! The kernel series that are tested, and the newest package of each.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 
-/// A line of kernels: `6.12`, or whatever is the newest.
+/// A kernel series: `6.12`, or the newest of all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Series {
     Numbered(String),
@@ -37,8 +37,8 @@ impl fmt::Display for Series {
     }
 }
 
-/// The newest release of a series among packages, as `uname -r` will tell it: of `linux-image-6.1.0-56-cloud-amd64` it
-/// is `6.1.0-56-cloud-amd64`. `flavour` is what it ends with.
+/// The newest release of a series among packages, as `uname -r` prints it: `6.1.0-56-cloud-amd64` for
+/// `linux-image-6.1.0-56-cloud-amd64`. `flavour` is its end.
 pub(super) fn newest<'a>(
     packages: impl IntoIterator<Item = &'a str>,
     series: &Series,
@@ -50,7 +50,7 @@ pub(super) fn newest<'a>(
         .max_by(|one, other| compare(one, other))
 }
 
-/// A package of the series that stands for its newest version, as `linux-image-6.1-cloud-amd64`, is no release.
+/// A meta package such as `linux-image-6.1-cloud-amd64` is not a release.
 fn is_of(release: &str, series: &Series) -> bool {
     let numbers: Vec<&str> = release.split(['.', '-', '+']).take(3).collect();
     let [major, minor, patch] = numbers[..] else { return false };
@@ -62,7 +62,7 @@ fn is_of(release: &str, series: &Series) -> bool {
     }
 }
 
-/// By their numbers, one after the other.
+/// The numbers of a release, for comparing.
 fn compare(one: &str, other: &str) -> Ordering {
     let numbers = |release: &str| -> Vec<u64> {
         release
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_of_a_series_is_by_number_and_not_by_letter() {
+    fn releases_are_compared_by_number_and_not_by_letter() {
         check("6.1", Some("6.1.0-56-cloud-amd64"));
         check("6.12", Some("6.12.117+deb12-cloud-amd64"));
         check("5.10", Some("5.10.0-46-cloud-amd64"));
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_that_is_gone_has_no_newest() {
+    fn a_series_without_packages_has_no_newest_release() {
         check("5.15", None);
         check("6.11", None);
     }

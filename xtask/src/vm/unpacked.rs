@@ -1,4 +1,4 @@
-//! Debian's packages unpacked into a folder and installed nowhere.
+//! Debian's packages, unpacked into a folder and not installed.
 
 use std::fs;
 use std::path::Path;
@@ -8,8 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::step;
 
-/// The names of all packages that apt would install for these, themselves among them. `apt_get` is asked, and installs
-/// nothing.
+/// These packages and all that apt would install with them. `apt_get` simulates it.
 pub(super) fn with_needed(mut apt_get: Command, packages: &[&str]) -> Result<Vec<String>> {
     apt_get.args(["install", "--simulate", "--no-install-recommends"]).args(packages).env("LC_ALL", "C");
     Ok(installed(&step::ask(&mut apt_get)?))
@@ -21,7 +20,7 @@ fn installed(said: &str) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Unpacks packages below `into`, where the same ones are not there from an earlier run.
+/// Unpacks packages below `into`, unless an earlier run has unpacked the same ones.
 pub(super) fn unpack(mut apt_get: Command, packages: &[String], into: &Path) -> Result<()> {
     let done = into.join(".unpacked");
     let wanted = packages.join("\n");

@@ -1,5 +1,5 @@
-//! Where the programs come from that tests call in a guest, with the libraries of these and of the tests: from this
-//! machine, or for a guest of another kind out of Debian's packages.
+//! The programs that tests call in a guest, and the libraries of these and of the tests. They come from
+//! this machine, or from Debian's packages for a guest of another architecture.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,11 @@ use super::mirror::Mirror;
 use crate::step;
 use crate::workspace;
 
-/// Has the programs that tests call, and `libgcc_s`, which Rust's need.
+/// The packages of the programs that tests call, and of `libgcc_s`, which Rust programs need.
 const PACKAGES: [&str; 9] =
     ["bash", "busybox-static", "coreutils", "dash", "iproute2", "libgcc-s1", "mount", "procps", "util-linux"];
 
-/// Where packages have programs, in the order of a guest's `PATH`.
+/// Folders of programs, in the order of a guest's `PATH`.
 const DIRECTORIES: [&str; 4] = ["usr/sbin", "usr/bin", "sbin", "bin"];
 
 pub(super) enum Userland {
@@ -30,9 +30,9 @@ pub(super) enum Userland {
 
 /// A file for the guest.
 pub(super) struct Taken {
-    /// Its path there.
+    /// Its path in the guest.
     pub(super) path: PathBuf,
-    /// The file of this machine that has its bytes.
+    /// The file of this machine that it is copied from.
     pub(super) source: PathBuf,
 }
 
@@ -46,37 +46,38 @@ impl Userland {
         Ok(Self::Debian { arch, root })
     }
 
-    /// The program that is called by this name.
+    /// Finds a program by its name.
     pub(super) fn program(&self, name: &str) -> Result<Taken> {
         match self {
             Self::Here => match workspace::on_path(name) {
                 Some(path) => Ok(Taken { source: path.clone(), path }),
-                None => bail!("no program {name} is here to be put into the guest"),
+                None => bail!("this machine has no program {name}, which the guest needs"),
             },
             Self::Debian { root, .. } => {
                 let places = DIRECTORIES.map(|directory| Path::new(directory).join(name));
                 let found = places.into_iter().map(|place| (below(root, &place), place));
                 match found.into_iter().find(|(source, _)| source.is_file()) {
                     Some((source, place)) => Ok(Taken { source, path: Path::new("/").join(place) }),
-                    None => bail!("no program {name} is in the packages {}", PACKAGES.join(" ")),
+                    None => bail!("no program {name} in the packages {}", PACKAGES.join(" ")),
                 }
             }
         }
     }
 
-    /// The libraries of these programs of the guest, and the loader.
+    /// The libraries of these programs, and the loader.
     pub(super) fn libraries<'a>(&self, programs: impl Iterator<Item = &'a Path>) -> Result<Vec<Taken>> {
         match self {
             Self::Here => {
                 let libraries = linked(programs)?;
                 Ok(libraries.into_iter().map(|path| Taken { source: path.clone(), path }).collect())
             }
-            // ldd(1) would run a program, which cannot run here; all that the packages have is not much.
+            // ldd(1) runs the program, which this machine cannot; so all libraries of the packages are
+            // taken, which are few.
             Self::Debian { arch, root } => all(root, &arch.gnu()),
         }
     }
 
-    /// The program without its debugging information, which makes most of it.
+    /// The program without its debug information, which is most of its size.
     pub(super) fn stripped(&self, program: &Path, scratch: &Path) -> Result<Vec<u8>> {
         let strip = match self {
             Self::Here => "strip".to_owned(),
@@ -88,7 +89,7 @@ impl Userland {
     }
 }
 
-/// The file of a place in unpacked packages. A link that begins at the root begins at theirs, and not at this machine's.
+/// Resolves a path in unpacked packages. An absolute link starts at their root, not at this machine's.
 fn below(root: &Path, place: &Path) -> PathBuf {
     let file = root.join(place);
     match fs::read_link(&file) {
@@ -97,8 +98,8 @@ fn below(root: &Path, place: &Path) -> PathBuf {
     }
 }
 
-/// The libraries of programs, and the loader, as ldd(1) finds them: `NAME => PATH (ADDRESS)`, and `PATH (ADDRESS)` of
-/// the loader.
+/// Reads the libraries and the loader from ldd(1): `NAME => PATH (ADDRESS)`, and `PATH (ADDRESS)` for the
+/// loader.
 fn linked<'a>(programs: impl Iterator<Item = &'a Path>) -> Result<Vec<PathBuf>> {
     let mut found: Vec<PathBuf> = Vec::new();
     for program in programs {
@@ -115,7 +116,8 @@ fn library(line: &str) -> Option<PathBuf> {
     Some(path.into())
 }
 
-/// All libraries of unpacked packages, links among them, and the loader, which programs name by its place in /lib.
+/// All libraries of unpacked packages, links included, and the loader, which programs name by its path in
+/// /lib.
 fn all(root: &Path, gnu: &str) -> Result<Vec<Taken>> {
     let mut found = Vec::new();
     for directory in ["lib".to_owned(), format!("lib/{gnu}"), format!("usr/lib/{gnu}")] {
@@ -147,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_of_unpacked_packages_does_not_lead_out_of_them() {
+    fn a_link_in_unpacked_packages_stays_inside_them() {
         let root = std::env::temp_dir().join(format!("xtask-links-{}", std::process::id()));
         fs::create_dir_all(root.join("sbin")).unwrap();
         std::os::unix::fs::symlink("/bin/ip", root.join("sbin/ip")).unwrap();
@@ -158,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn of_unpacked_packages_all_libraries_are_taken() {
+    fn all_libraries_of_unpacked_packages_are_taken() {
         let root = std::env::temp_dir().join(format!("xtask-userland-{}", std::process::id()));
         for (directory, file) in
             [("lib", "ld-linux.so.1"), ("lib/x-linux-gnu", "libc.so.6"), ("usr/lib/x-linux-gnu", "perl")]

@@ -1,9 +1,11 @@
 //! Whole lines: columns, indentation, what is cut, and what no process can do to a terminal.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use collector_event::{Action, EntityId, Event, Parent, Process, Shared, Timestamp, User};
 use jiff::tz::TimeZone;
 
-use super::{CompactFormat, CompactOptions, encode};
+use super::{CompactFormat, CompactOptions, Width, encode};
 
 fn id(number: u32) -> EntityId {
     format!("{number:08x}-0000-8000-8000-000000000000").parse().unwrap()
@@ -38,6 +40,7 @@ fn exec(pid: u32, parent: u32, line: &str) -> Event {
 }
 
 fn format(width: Option<usize>) -> CompactFormat {
+    let width = width.map_or(Width::Unlimited, Width::Columns);
     CompactFormat::new(CompactOptions { width, colour: false, header: false, zone: TimeZone::UTC })
 }
 
@@ -80,8 +83,18 @@ fn a_line_is_cut_to_the_width_of_the_terminal_and_keeps_the_parent_where_there_i
     );
     let mut narrow = format(Some(44));
     check(&mut narrow, &exec(7, 1, &long), "12:34:56.789 exec            7 1000     sh …");
-    narrow.set_width(Some(46));
-    check(&mut narrow, &exec(8, 7, &long), "12:34:56.789 exec            8 1000       sh …");
+}
+
+#[test]
+fn a_terminal_may_be_resized_between_two_lines() {
+    static COLUMNS: AtomicUsize = AtomicUsize::new(44);
+    let width = Width::Current(|| Some(COLUMNS.load(Ordering::Relaxed)));
+    let options = CompactOptions { width, colour: false, header: false, zone: TimeZone::UTC };
+    let mut format = CompactFormat::new(options);
+    let long = format!("sh {}", "x".repeat(3000));
+    check(&mut format, &exec(7, 1, &long), "12:34:56.789 exec            7 1000     sh …");
+    COLUMNS.store(46, Ordering::Relaxed);
+    check(&mut format, &exec(8, 7, &long), "12:34:56.789 exec            8 1000       sh …");
 }
 
 #[test]
@@ -92,8 +105,12 @@ fn wide_characters_count_twice() {
 
 #[test]
 fn the_header_comes_once() {
-    let mut format =
-        CompactFormat::new(CompactOptions { width: None, colour: false, header: true, zone: TimeZone::UTC });
+    let mut format = CompactFormat::new(CompactOptions {
+        width: Width::Unlimited,
+        colour: false,
+        header: true,
+        zone: TimeZone::UTC,
+    });
     let mut lines = Vec::new();
     format.write(&exec(7, 1, "sh"), &mut lines);
     format.write(&exec(7, 1, "sh"), &mut lines);

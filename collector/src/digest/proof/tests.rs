@@ -9,11 +9,8 @@ use std::{
 
 use collector_common::FileIdentity;
 
-use super::{HashError, Witness, digest};
-use crate::{
-    digest::{Limits, Sighting},
-    event::Timestamp,
-};
+use super::{DigestLimits, Evidence, HashError, ObservedFile, digest};
+use crate::event::Timestamp;
 
 /// A file that says `abc`, changed long enough ago.
 struct Image {
@@ -42,25 +39,25 @@ impl Image {
     }
 }
 
-/// A file that was seen a while after its change time.
-fn seen(file: FileIdentity) -> Sighting {
-    Sighting::new(file, 1, Timestamp((file.ctime_s + 10) * 1_000_000_000))
+/// A file that was observed some time after its change.
+fn seen(file: FileIdentity) -> ObservedFile {
+    ObservedFile::new(file, 1, Timestamp((file.ctime_s + 10) * 1_000_000_000))
 }
 
-/// A file that was seen right at its change time.
-fn seen_fresh(file: FileIdentity) -> Sighting {
-    Sighting::new(file, 1, Timestamp(file.ctime_s * 1_000_000_000 + i64::from(file.ctime_ns)))
+/// A file that was observed at its change time.
+fn seen_fresh(file: FileIdentity) -> ObservedFile {
+    ObservedFile::new(file, 1, Timestamp(file.ctime_s * 1_000_000_000 + i64::from(file.ctime_ns)))
 }
 
-/// Whether the file at `path` gives a digest for `sighting`; `Some(true)` where the running process proves it.
-fn read(path: &Path, sighting: &Sighting, runs: bool) -> Result<bool, HashError> {
-    let witness = Witness { device_of_mount: &|_| None, still_runs: &|_| runs };
-    digest(&File::open(path).unwrap(), sighting, Limits::default(), &witness)
+/// Whether the file at `path` has a digest for `observed`; `Ok(true)` if the running process proves it.
+fn read(path: &Path, observed: &ObservedFile, runs: bool) -> Result<bool, HashError> {
+    let evidence = Evidence { device_of_mount: &|_| None, still_runs: &|_| runs };
+    digest(&File::open(path).unwrap(), observed, DigestLimits::default(), &evidence)
         .map(|(_, by_running)| by_running)
 }
 
 #[test]
-fn a_file_that_was_not_touched_since_is_proved_by_its_change_time() {
+fn the_change_time_proves_a_file_that_was_not_touched_since() {
     let image = Image::new();
     assert!(matches!(read(&image.path, &seen(image.identity()), false), Ok(false)));
 }
@@ -79,20 +76,20 @@ fn the_same_inode_number_on_another_device_gives_no_digest() {
 }
 
 #[test]
-fn the_device_of_the_mount_counts_where_stat_shows_another() {
+fn the_device_of_the_mount_counts_if_stat_shows_another() {
     let image = Image::new();
     let device = image.identity().device + 1;
-    let sighting = seen(FileIdentity { device, ..image.identity() });
-    let witness = Witness { device_of_mount: &|_| Some(device), still_runs: &|_| false };
-    assert!(digest(&File::open(&image.path).unwrap(), &sighting, Limits::default(), &witness).is_ok());
+    let observed = seen(FileIdentity { device, ..image.identity() });
+    let evidence = Evidence { device_of_mount: &|_| Some(device), still_runs: &|_| false };
+    assert!(digest(&File::open(&image.path).unwrap(), &observed, DigestLimits::default(), &evidence).is_ok());
 }
 
 #[test]
 fn a_fresh_file_counts_only_while_it_runs() {
     let image = Image::new();
-    let sighting = seen_fresh(image.identity());
-    assert!(matches!(read(&image.path, &sighting, false), Err(HashError::Unproved)));
-    assert!(matches!(read(&image.path, &sighting, true), Ok(true)));
+    let observed = seen_fresh(image.identity());
+    assert!(matches!(read(&image.path, &observed, false), Err(HashError::Unproved)));
+    assert!(matches!(read(&image.path, &observed, true), Ok(true)));
 }
 
 #[test]
@@ -107,7 +104,7 @@ fn a_file_that_was_removed_or_linked_since_counts_only_while_it_runs() {
 }
 
 #[test]
-fn a_file_that_was_written_to_since_gives_no_digest_though_it_runs() {
+fn a_file_that_was_written_to_since_gives_no_digest_even_if_it_runs() {
     let image = Image::new();
     let before = image.identity();
     std::thread::sleep(Duration::from_millis(20));
@@ -117,7 +114,7 @@ fn a_file_that_was_written_to_since_gives_no_digest_though_it_runs() {
 
 #[test]
 fn a_younger_file_with_its_write_time_set_back_gives_no_digest() {
-    // As one that got the inode number of the image, which was removed.
+    // Like a file that got the inode number of the removed image.
     let image = Image::new();
     let before = FileIdentity { ctime_s: image.identity().ctime_s - 60, ..image.identity() };
     let long_ago = SystemTime::now() - Duration::from_hours(1);
@@ -128,8 +125,8 @@ fn a_younger_file_with_its_write_time_set_back_gives_no_digest() {
 #[test]
 fn a_file_over_the_limit_is_not_read() {
     let image = Image::new();
-    let limits = Limits { max_size: 2, ..Limits::default() };
-    let witness = Witness { device_of_mount: &|_| None, still_runs: &|_| true };
-    let answer = digest(&File::open(&image.path).unwrap(), &seen(image.identity()), limits, &witness);
+    let limits = DigestLimits { max_size: 2, ..DigestLimits::default() };
+    let evidence = Evidence { device_of_mount: &|_| None, still_runs: &|_| true };
+    let answer = digest(&File::open(&image.path).unwrap(), &seen(image.identity()), limits, &evidence);
     assert!(matches!(answer, Err(HashError::TooLarge)));
 }

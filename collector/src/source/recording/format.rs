@@ -191,3 +191,99 @@ fn failed(error: &io::Error) -> DamageCause {
         _ => DamageCause::Io { reason: error.to_string() },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use collector_common::{Counters, Kind};
+    use proptest::prelude::*;
+
+    use super::{
+        COUNTERS, Entries, Entry, FIRST_COUNTERS, FIRST_COUNTERS_LEN, MISSING, MissingRecords,
+        append_announced, append_counters, append_missing, append_record,
+    };
+    use crate::source::outcome::DamageCause;
+
+    /// The entries of a file with these bytes, and what ends it.
+    fn entries(bytes: &[u8]) -> (Vec<Entry>, Result<(), DamageCause>) {
+        let (mut entries, mut found) = (Entries::new(bytes, 0), Vec::new());
+        loop {
+            match entries.next_entry() {
+                Ok(Some(entry)) => found.push(entry),
+                Ok(None) => return (found, Ok(())),
+                Err(cause) => return (found, Err(cause)),
+            }
+        }
+    }
+
+    #[test]
+    fn each_entry_comes_back_as_it_was_appended() {
+        let mut counters = Counters::default();
+        counters.seen[Kind::Exit.index()] = 7;
+        let missing = MissingRecords { unknown: 1, by_kind: [2; Kind::COUNT] };
+        let mut bytes = Vec::new();
+        append_record(&mut bytes, b"a record");
+        append_record(&mut bytes, b"");
+        append_missing(&mut bytes, &missing);
+        append_counters(&mut bytes, &counters);
+        let (found, end) = entries(&bytes);
+        let [Entry::Record(first), Entry::Record(second), Entry::Missing(lacks), Entry::Counters(sums)] =
+            found.as_slice()
+        else {
+            panic!("{found:?}")
+        };
+        assert_eq!((first.bytes(), second.bytes()), (b"a record".as_slice(), b"".as_slice()));
+        assert_eq!((lacks, sums.seen), (&missing, counters.seen));
+        assert_eq!(end, Ok(()));
+    }
+
+    #[test]
+    fn counters_of_an_older_agent_have_zeros_behind_them() {
+        let mut bytes = FIRST_COUNTERS.to_le_bytes().to_vec();
+        bytes.extend(vec![1; usize::try_from(FIRST_COUNTERS_LEN).unwrap()]);
+        append_announced(&mut bytes, COUNTERS, &[1; 8]);
+        let (found, end) = entries(&bytes);
+        let [Entry::Counters(_), Entry::Counters(short)] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((short.seen[0], short.seen[1]), (0x0101_0101_0101_0101, 0));
+        assert_eq!(end, Ok(()));
+    }
+
+    #[test]
+    fn each_kind_of_damage_has_its_cause() {
+        let mut long = Vec::new();
+        append_announced(&mut long, MISSING, &[0; 4096]);
+        for (bytes, cause) in [
+            (&b"\x01"[..], DamageCause::CutShort),
+            (b"\x02\0\0\0a", DamageCause::CutShort),
+            (b"\xfe\xff\xff\xff\x08\0", DamageCause::CutShort),
+            (b"\0\0\0\x02", DamageCause::Length { len: 2 << 24 }),
+            (&long, DamageCause::Counters { len: 4096 }),
+        ] {
+            assert_eq!(entries(bytes).1, Err(cause));
+        }
+    }
+
+    #[test]
+    fn the_offset_is_where_the_next_entry_begins() {
+        let mut bytes = Vec::new();
+        append_record(&mut bytes, b"abc");
+        append_record(&mut bytes, b"d");
+        let mut entries = Entries::new(bytes.as_slice(), 100);
+        assert_eq!(entries.offset(), 100);
+        entries.next_entry().unwrap();
+        assert_eq!(entries.offset(), 107);
+        entries.next_entry().unwrap();
+        assert_eq!(entries.offset(), 112);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_end_and_no_byte_is_read_twice(bytes: Vec<u8>) {
+            let (found, _) = entries(&bytes);
+            let records = found.iter().filter_map(|entry| match entry {
+                Entry::Record(record) => Some(record.bytes().len() + 4),
+                Entry::Counters(_) | Entry::Missing(_) => None,
+            });
+            prop_assert!(records.sum::<usize>() <= bytes.len());
+        }
+    }
+}

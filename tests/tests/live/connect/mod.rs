@@ -2,6 +2,7 @@
 //! process that made it. And the connection that the kernel opens by itself.
 
 mod attempts;
+mod check;
 
 use std::{
     fs,
@@ -29,7 +30,10 @@ use collector_tests::{
 };
 use serde_json::json;
 
-use self::attempts::{Attempt, Ends, Kind, Made, check, check_count};
+use self::{
+    attempts::{Attempt, Ends, Kind},
+    check::{Made, check, check_count},
+};
 use crate::programs::SUBJECT;
 
 const BATCHES: u32 = 10;
@@ -37,7 +41,7 @@ const BATCHES: u32 = 10;
 const BY_ONE_PROCESS: usize = 10;
 
 #[live_test]
-fn nine_hundred_connects_are_told_once_with_the_right_ends_and_results() {
+fn nine_hundred_connects_are_reported_once_with_the_right_ends_and_results() {
     let images = Images::new(SUBJECT);
     let ends = Ends::new();
     let agent = Agent::start(&["--event", "exec,exit,connect"]);
@@ -80,12 +84,12 @@ fn connect_often(images: &Images, ends: &Ends, kind: Kind, batch: usize) -> Made
         .map(|number| {
             let request = ends.request(kind, batch * BY_ONE_PROCESS + number);
             let before = Wall::now();
-            child.tell(&request.command());
+            child.send(&request.command());
             let answer = child.answer();
             Attempt::new(request, &answer, (before, Wall::now()))
         })
         .collect();
-    child.tell("exit 0");
+    child.send("exit 0");
     child.reap();
     Made { kind, life, args: plan.args, ended: Wall::now(), attempts }
 }
@@ -101,17 +105,17 @@ fn a_connection_that_the_kernel_opens_by_itself_belongs_to_the_kernel() {
     let mut client = Plan { network: Some(network.client()), ..Plan::of(&subject) }.spawn();
     server.ready();
     client.ready();
-    server.tell(&format!("serve mptcp {}:0", SERVER[0]));
+    server.send(&format!("serve mptcp {}:0", SERVER[0]));
     let listens: SocketAddr = server.answer().parse().unwrap();
-    client.tell(&format!("connect mptcp {listens}"));
+    client.send(&format!("connect mptcp {listens}"));
     let answer = client.answer();
     assert!(answer.starts_with("0 "), "the MPTCP connect failed: {answer}");
     assert_eq!(server.answer(), "accepted");
     // The kernel opens more subflows once data has been acknowledged in both directions.
     for (one, other) in [(0, 1), (1, 0), (0, 1)] {
         let both = [&mut client, &mut server];
-        both[one].tell("say");
-        both[other].tell("hear");
+        both[one].send("say");
+        both[other].send("hear");
         assert_eq!(both[other].answer(), "heard 1");
     }
     let source = subflow(&client, listens);
@@ -207,7 +211,7 @@ fn first_subflow(events: &[Arc<Event>], destination: SocketAddr) -> bool {
         && one.text_at("process.name") == Some("subject"))
 }
 
-/// Row 10: /proc shows such a process as a zombie with empty maps, and it is none.
+/// Row 10: /proc shows such a process as a zombie with empty maps, although it runs.
 #[live_test]
 fn a_connect_of_a_process_whose_leader_has_ended_is_not_the_kernel_s() {
     let images = Images::new(SUBJECT);
@@ -215,10 +219,10 @@ fn a_connect_of_a_process_whose_leader_has_ended_is_not_the_kernel_s() {
     let agent = Agent::start(&["--event", "exec,connect"]);
     let mut child = Plan::of(images.path("subject").to_str().unwrap()).spawn();
     child.ready();
-    child.tell("leader-leaves");
+    child.send("leader-leaves");
     until("a leader that has ended", || (Stat::read(child.pid)?.state == 'Z').then_some(()));
     assert!(fs::read(procfs::file(child.pid, "maps")).map_or(true, |maps| maps.is_empty()));
-    child.tell(&format!("connect tcp {}", listener.local_addr().unwrap()));
+    child.send(&format!("connect tcp {}", listener.local_addr().unwrap()));
     assert!(child.answer().starts_with("0 "));
     let events =
         ["connect", "connect-result"].map(|action| agent.wait_for_all(child.pid, action, 1).remove(0));

@@ -2,6 +2,7 @@
 //!
 //! The agent is held still while an image is run and then taken away, so that it always comes too late.
 
+mod served;
 mod swap;
 mod swaps;
 mod work;
@@ -13,10 +14,9 @@ use std::{
 
 use collector_tests::{
     agent::Agent,
-    digests::{Change, Held, SETTLED, Told, end, plan, run, start, write_settled},
-    live::{live_test, needs},
+    digests::{Change, Held, Reported, SETTLED, end, plan, run, start, write_settled},
+    live::live_test,
     workload::{
-        fuse::{Open, Served},
         images::{self, HOLD, Images},
         mounts::{Jail, Mounted},
         spawn::{Child, Image},
@@ -25,8 +25,6 @@ use collector_tests::{
 };
 
 use crate::programs::SUBJECT;
-
-const USER: u32 = 65_534;
 
 /// An agent that reports execs, and a directory of images.
 fn agent_and_images() -> (Agent, Images) {
@@ -49,7 +47,7 @@ fn hold(path: &Path) -> Child {
 }
 
 #[live_test]
-fn an_image_that_runs_has_its_own_digests_whatever_becomes_of_its_name() {
+fn a_running_image_has_its_own_digests_whatever_happens_to_its_name() {
     let (agent, images) = agent_and_images();
     let path = |name| images.path(name);
     let changes: [Change; 5] = [
@@ -75,7 +73,7 @@ fn an_image_that_runs_has_its_own_digests_whatever_becomes_of_its_name() {
     });
     drop(held);
     for ((child, bytes), (name, _)) in children.iter().zip(&bytes).zip(changes) {
-        Told::of(&agent, child.pid, text(&path(name))).expect(name, bytes, "exe");
+        Reported::of(&agent, child.pid, text(&path(name))).expect(name, bytes, "exe");
     }
     end(agent);
 }
@@ -88,7 +86,7 @@ fn an_image_in_memory_has_the_digests_of_its_bytes() {
     plan.image = Image::Descriptor(images::memfd("payload", &contents));
     let mut child = plan.spawn();
     child.ready();
-    Told::of(&agent, child.pid, "/memfd:payload").expect("memfd", &contents.bytes, "exe");
+    Reported::of(&agent, child.pid, "/memfd:payload").expect("memfd", &contents.bytes, "exe");
     end(agent);
 }
 
@@ -103,8 +101,8 @@ fn an_image_in_a_chroot_has_its_digests_while_it_runs_and_afterwards() {
     let child = start(&["/usr/sbin/chroot", text(&jail.directory), "/lives", "-c", HOLD]);
     let pid = run(&["/usr/sbin/chroot", text(&jail.directory), "/gone", "0"]);
     drop(held);
-    Told::of(&agent, child.pid, text(&lives)).expect("chrooted", &bytes, "exe");
-    Told::of(&agent, pid, text(&gone)).expect("chrooted and gone", &tiny::image("in a jail"), "path");
+    Reported::of(&agent, child.pid, text(&lives)).expect("chrooted", &bytes, "exe");
+    Reported::of(&agent, pid, text(&gone)).expect("chrooted and gone", &tiny::image("in a jail"), "path");
     end(agent);
 }
 
@@ -130,8 +128,8 @@ fn an_image_whose_path_is_hidden_by_a_mount_is_found_through_another_process_of_
     let child = start(&["/usr/bin/nsenter", &enter, text(&lives), "-c", HOLD]);
     let pid = run(&["/usr/bin/nsenter", &enter, text(&gone), "0"]);
     drop(held);
-    Told::of(&agent, child.pid, text(&lives)).expect("lives", &images.shell_with("inside").bytes, "exe");
-    Told::of(&agent, pid, text(&gone)).expect("gone", &tiny::image("inside"), "path");
+    Reported::of(&agent, child.pid, text(&lives)).expect("lives", &images.shell_with("inside").bytes, "exe");
+    Reported::of(&agent, pid, text(&gone)).expect("gone", &tiny::image("inside"), "path");
     end(agent);
 }
 
@@ -149,7 +147,7 @@ fn an_image_whose_namespace_is_gone_with_its_mounts_has_no_digest_and_not_that_o
     let held = Held::still(&agent);
     let pid = run(&["/usr/bin/unshare", "-m", "sh", "-c", &script]);
     drop(held);
-    Told::of(&agent, pid, text(&over.join("gone"))).expect_none("gone with its namespace", "exited");
+    Reported::of(&agent, pid, text(&over.join("gone"))).expect_none("gone with its namespace", "exited");
     end(agent);
 }
 
@@ -170,9 +168,9 @@ fn an_image_on_an_overlay_has_its_digests_while_it_runs_and_afterwards() {
         let children = ["below", "above"].map(|name| hold(&at(name)));
         let pid = run(&[text(&at("gone")), "0"]);
         drop(held);
-        Told::of(&agent, children[0].pid, text(&at("below"))).expect("below", &below, "exe");
-        Told::of(&agent, children[1].pid, text(&at("above"))).expect("above", &above, "exe");
-        Told::of(&agent, pid, text(&at("gone"))).expect("gone", &tiny::image("below"), "path");
+        Reported::of(&agent, children[0].pid, text(&at("below"))).expect("below", &below, "exe");
+        Reported::of(&agent, children[1].pid, text(&at("above"))).expect("above", &above, "exe");
+        Reported::of(&agent, pid, text(&at("gone"))).expect("gone", &tiny::image("below"), "path");
     }
     end(agent);
 }
@@ -187,7 +185,7 @@ fn an_image_in_a_tmpfs_has_its_digests_though_it_is_removed() {
     let child = hold(&path);
     fs::remove_file(&path).unwrap();
     drop(held);
-    Told::of(&agent, child.pid, text(&path)).expect("removed", &bytes, "exe");
+    Reported::of(&agent, child.pid, text(&path)).expect("removed", &bytes, "exe");
     end(agent);
     drop(child);
 }
@@ -224,77 +222,14 @@ fn a_process_that_is_gone_has_the_digests_of_its_file_and_never_of_another_one()
     });
     drop(held);
     for (pid, (name, _)) in pids.into_iter().zip(changes) {
-        let told = Told::of(&agent, pid, text(&images.path(name)));
+        let reported = Reported::of(&agent, pid, text(&images.path(name)));
         if name == "untouched" {
-            told.expect(name, &tiny::image(name), "path");
+            reported.expect(name, &tiny::image(name), "path");
         } else {
-            told.expect_none(name, "exited");
+            reported.expect_none(name, "exited");
         }
     }
     end(agent);
-}
-
-/// A file system that only [`USER`] may enter.
-fn served(images: &Images, bytes: Vec<u8>) -> Served {
-    let directory = images.subdirectory("served");
-    Served::mount(&directory, bytes, Open::ToUser(USER))
-}
-
-/// Row 17: where the file could not be opened, the digest of nothing was written and no other source was tried.
-#[live_test]
-fn an_image_that_root_cannot_open_has_a_reason_and_not_the_digest_of_nothing() {
-    needs::fuse();
-    let (agent, images) = agent_and_images();
-    let served = served(&images, images.shell_with("served").bytes.clone());
-    assert!(fs::read(served.path()).is_err(), "root can read it");
-    let mut plan = plan(&[text(&served.path()), "-c", HOLD]);
-    plan.user = Some(USER);
-    let mut child = plan.spawn();
-    child.ready();
-    Told::of(&agent, child.pid, text(&served.path())).expect_none("served", "denied");
-    end(agent);
-    drop(child);
-}
-
-/// Row 18: a dump had no bytes, ever, and the mappings of a file whose path begins alike were taken for the image's.
-#[live_test]
-fn a_dump_of_an_image_that_root_cannot_open_has_its_bytes_and_those_of_no_other_file() {
-    needs::fuse();
-    let (agent, images) = agent_and_images();
-    let served = served(&images, tiny::sleeper("served"));
-    let mut plan = plan(&[text(&served.path())]);
-    plan.user = Some(USER);
-    let sleeper = plan.spawn();
-    Told::of(&agent, sleeper.pid, text(&served.path())).expect("dumped", &tiny::sleeper("served"), "memory");
-
-    // A process that has changed a byte of its own code does not map the file any more.
-    let held = Held::still(&agent);
-    let changed = plan.spawn();
-    let entry = 0x40_0000 + 120;
-    let memory = fs::File::options().write(true).open(format!("/proc/{}/mem", changed.pid)).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&memory, &tiny::sleeper("")[120..121], entry).unwrap();
-    drop(held);
-    Told::of(&agent, changed.pid, text(&served.path())).expect_none("changed", "denied");
-    end(agent);
-    drop((sleeper, changed));
-}
-
-#[live_test]
-fn a_file_system_that_lies_about_its_files_gets_no_digest_of_an_earlier_exec() {
-    needs::fuse();
-    let (agent, images) = agent_and_images();
-    let bytes = ["first ", "second"].map(|trailer| images.shell_with(trailer).bytes.clone());
-    let directory = images.subdirectory("served");
-    let served = Served::mount(&directory, bytes[0].clone(), Open::ToAll);
-    let path = served.path();
-    let first = hold(&path);
-    Told::of(&agent, first.pid, text(&path)).expect("first", &bytes[0], "exe");
-    drop(first);
-    served.replace(bytes[1].clone());
-    let second = hold(&path);
-    Told::of(&agent, second.pid, text(&path)).expect("second", &bytes[1], "exe");
-    end(agent);
-    drop(second);
 }
 
 #[live_test]
@@ -305,7 +240,7 @@ fn a_file_that_was_made_right_before_its_exec_has_its_digests_if_it_still_runs()
         let contents = images.shell_with(&number.to_string());
         images.file(&format!("fresh {number}"), &contents);
         let child = hold(path);
-        Told::of(&agent, child.pid, text(path)).expect("fresh", &contents.bytes, "exe");
+        Reported::of(&agent, child.pid, text(path)).expect("fresh", &contents.bytes, "exe");
     }
     std::thread::sleep(SETTLED);
     end(agent);

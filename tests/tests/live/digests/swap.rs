@@ -1,4 +1,4 @@
-//! Files that are swapped under the agent: a name that stands for other bytes each time it is run.
+//! Files that are swapped under the agent: a name that has other bytes each time it is run.
 
 use std::{
     fs::{self, File},
@@ -98,8 +98,8 @@ fn rewrite(path: &Path, bytes: &[u8]) {
     file.write_all_at(bytes, 0).unwrap();
 }
 
-/// As soon as the file does not run any more. It is not asked for its times before, which would change what the kernel
-/// does with them.
+/// As soon as the file does not run any more. Its times are not read before, which would change what the kernel does with
+/// them.
 pub(crate) fn rewrite_at_once(path: &Path, bytes: &[u8]) {
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -4,7 +4,7 @@ use std::{fs::File, io::Read, thread, time::Duration};
 
 use collector_tests::{
     agent::Agent,
-    digests::{Held, Told, end},
+    digests::{Held, Reported, end},
     events::Event,
     live::{live_test, scaled},
     truth::files,
@@ -46,16 +46,16 @@ fn a_file_that_is_swapped_a_thousand_times_never_has_a_wrong_digest() {
     let mut with_digest = 0;
     for (step, pid, number, bytes) in &ran {
         let exec = agent.wait_for(*pid, "the exec", |event| is_step(event, *number));
-        let told = Told::in_the_end(&agent, exec);
-        match &told.hash {
+        let reported = Reported::in_the_end(&agent, exec);
+        match &reported.hash {
             Some(hash) => {
-                assert_eq!(hash, &files::hashes(bytes), "{step:?}, step {number}: {}", told.exec.text);
+                assert_eq!(hash, &files::hashes(bytes), "{step:?}, step {number}: {}", reported.exec.text);
                 with_digest += 1;
             }
             None => assert!(
-                matches!(told.missing.as_deref(), Some("exited" | "unstable")),
+                matches!(reported.missing.as_deref(), Some("exited" | "unstable")),
                 "{step:?}, step {number}: {}",
-                told.exec.text
+                reported.exec.text
             ),
         }
     }
@@ -63,7 +63,7 @@ fn a_file_that_is_swapped_a_thousand_times_never_has_a_wrong_digest() {
     end(agent);
 }
 
-/// The exec of a step is told by its second argument: a process id may be used again.
+/// The second argument identifies the exec of a step: a process id may be used again.
 fn is_step(event: &Event, number: usize) -> bool {
     let args = event.at("process.args").and_then(|args| args.as_array());
     args.and_then(|args| args.get(2)) == Some(&json!(number.to_string()))
@@ -84,7 +84,7 @@ fn step(runner: &mut TestRunner) -> (Step, usize) {
     (Step { swap, settles: Duration::from_millis(settles), stays }, place)
 }
 
-/// Two writes in one tick of the kernel's clock leave the same change time, where nobody asks for it between them.
+/// Two writes in one tick of the kernel's clock leave the same change time, unless somebody reads it in between.
 #[live_test]
 fn a_file_that_is_written_to_in_the_tick_of_its_exec_never_has_the_digest_of_what_came_after() {
     const FILES: usize = 200;
@@ -104,10 +104,10 @@ fn a_file_that_is_written_to_in_the_tick_of_its_exec_never_has_the_digest_of_wha
     drop(held);
     for (pid, number) in ran {
         let exec = agent.wait_for(pid, "the exec", |event| is_step(event, number));
-        let told = Told::in_the_end(&agent, exec);
+        let reported = Reported::in_the_end(&agent, exec);
         let is_true =
-            told.hash.as_ref().is_none_or(|hash| *hash == files::hashes(&swap::bytes(number, false)));
-        assert!(is_true, "file {number} of {FILES}: {}", told.exec.text);
+            reported.hash.as_ref().is_none_or(|hash| *hash == files::hashes(&swap::bytes(number, false)));
+        assert!(is_true, "file {number} of {FILES}: {}", reported.exec.text);
     }
     end(agent);
 }

@@ -20,26 +20,26 @@ fn many(name: &str) -> Vec<Vec<u8>> {
     (0..3_000).map(|index| format!("{name}{index:0>98}=").into_bytes()).collect()
 }
 
-/// The field is whole, or its full size is told and what is there is the beginning, of at least `least` bytes.
+/// The field is whole, or its full size is reported and the field is the beginning, of at least `least` bytes.
 fn check_beginning(findings: &mut Findings, event: &Event, field: &str, full: &[Vec<u8>], least: usize) {
-    let told = event.at(field).and_then(Value::as_array).cloned().unwrap_or_default();
-    let told: Vec<&str> = told.iter().map(|entry| entry.as_str().unwrap()).collect();
+    let reported = event.at(field).and_then(Value::as_array).cloned().unwrap_or_default();
+    let reported: Vec<&str> = reported.iter().map(|entry| entry.as_str().unwrap()).collect();
     let size: usize = full.iter().map(|entry| entry.len() + 1).sum();
-    let kept: usize = told.iter().map(|entry| entry.len() + 1).sum();
+    let kept: usize = reported.iter().map(|entry| entry.len() + 1).sum();
     let truncated = event.at("capture.truncated").and_then(|fields| fields.get(field));
     let cut = kept < size;
     findings.equal("capture.truncated", field, truncated, cut.then(|| json!(size)).as_ref());
     findings.require("(64 KiB at least)", kept >= least, || format!("{field}: {kept} of {size}"));
-    let last = told.len() - 1;
-    let begins = told.iter().zip(full).enumerate().all(|(place, (told, full))| match place {
-        place if place == last && cut => full.starts_with(told.as_bytes()),
-        _ => told.as_bytes() == full,
+    let last = reported.len() - 1;
+    let begins = reported.iter().zip(full).enumerate().all(|(place, (reported, full))| match place {
+        place if place == last && cut => full.starts_with(reported.as_bytes()),
+        _ => reported.as_bytes() == full,
     });
-    findings.require("(its beginning)", begins, || format!("{field}: {told:?}"));
+    findings.require("(its beginning)", begins, || format!("{field}: {reported:?}"));
 }
 
 #[live_test]
-fn of_arguments_and_an_environment_beyond_any_limit_a_beginning_and_their_size_are_told() {
+fn arguments_and_an_environment_beyond_any_limit_have_a_beginning_and_their_size() {
     let images = Images::new(SUBJECT);
     let path = tiny_image(&images);
     let mut plan = Plan::of(path.to_str().unwrap());
@@ -62,7 +62,7 @@ fn of_arguments_and_an_environment_beyond_any_limit_a_beginning_and_their_size_a
 
 /// Row 22: what does not fit into the ring is cut, and the event is there.
 #[live_test]
-fn an_exec_larger_than_the_ring_is_told_with_a_beginning_of_its_arguments() {
+fn an_exec_larger_than_the_ring_is_reported_with_the_beginning_of_its_arguments() {
     let images = Images::new(SUBJECT);
     let path = tiny_image(&images);
     let mut plan = Plan { directory: images.directory(), ..Plan::of(path.to_str().unwrap()) };
@@ -79,13 +79,19 @@ fn an_exec_larger_than_the_ring_is_told_with_a_beginning_of_its_arguments() {
     let mut findings = stream_rules::check(&run.events);
     for event in [&exec, &exit] {
         check_beginning(&mut findings, event, "process.args", &plan.args, 2 << 10);
-        let told = event.at("process.executable");
-        findings.equal("process.executable", event.action(), told, Some(&json!(path)));
-        let told = event.at("process.working_directory");
-        findings.equal("process.working_directory", event.action(), told, Some(&json!(images.directory())));
+        let reported = event.at("process.executable");
+        findings.equal("process.executable", event.action(), reported, Some(&json!(path)));
+        let reported = event.at("process.working_directory");
+        findings.equal(
+            "process.working_directory",
+            event.action(),
+            reported,
+            Some(&json!(images.directory())),
+        );
     }
-    let (told, missing) = (exec.at("process.env_vars"), exec.missing("process.env_vars"));
-    findings.require("process.env_vars (or the reason)", told.is_some() || missing.is_some(), || &exec.text);
+    let (reported, missing) = (exec.at("process.env_vars"), exec.missing("process.env_vars"));
+    findings
+        .require("process.env_vars (or the reason)", reported.is_some() || missing.is_some(), || &exec.text);
     findings.conclude();
 }
 
@@ -110,7 +116,7 @@ fn an_environment_beyond_any_limit_is_completed_from_proc_while_its_process_live
 }
 
 #[live_test]
-fn a_title_written_over_the_arguments_does_not_change_what_the_exec_was_given() {
+fn a_title_written_over_the_arguments_does_not_change_those_of_the_exec() {
     let mut plan = Plan::of(STATE);
     let title = "worker: idle";
     plan.args.extend(["title", title].map(|word| word.as_bytes().to_vec()));
@@ -124,7 +130,7 @@ fn a_title_written_over_the_arguments_does_not_change_what_the_exec_was_given() 
     let later = Agent::start(&["--snapshot", "--event", "exec"]);
     let snapshot = later.wait_for(pid, "the snapshot", |event| event.action() == "snapshot");
     let later = later.stop().expect_success();
-    child.tell("");
+    child.send("");
     child.reap();
     let events = ["exec", "exit"].map(|action| agent.wait_for_all(pid, action, 1).remove(0));
     let run = agent.stop().expect_success();
@@ -138,7 +144,7 @@ fn a_title_written_over_the_arguments_does_not_change_what_the_exec_was_given() 
 }
 
 #[live_test]
-fn arguments_beyond_the_limit_are_all_there_or_their_full_size_is_told() {
+fn arguments_beyond_the_limit_are_all_there_or_their_full_size_is_reported() {
     let images = Images::new(SUBJECT);
     let agent = Agent::start(&["--event", "exec"]);
     let args: Vec<Vec<u8>> = (0..3_000).map(|index| format!("{index:0>99}").into_bytes()).collect();
@@ -153,12 +159,12 @@ fn arguments_beyond_the_limit_are_all_there_or_their_full_size_is_told() {
     let mut findings = stream_rules::check(&run.events);
     let truncated = exec.at("capture.truncated").and_then(|fields| fields.get("process.args")).cloned();
     let kept = if truncated.is_some() { 64 * 1024 / 100 } else { args.len() };
-    let told = exec.at("process.args").and_then(|args| args.as_array()).cloned().unwrap_or_default();
+    let reported = exec.at("process.args").and_then(|args| args.as_array()).cloned().unwrap_or_default();
     let args: Vec<_> = args.iter().map(|arg| json!(str::from_utf8(arg).unwrap())).collect();
     findings.require(
         "process.args (a beginning of them)",
-        told.len() >= kept && told[..kept] == args[..kept],
-        || format!("{} of {}, of which {kept} were to be kept", told.len(), args.len()),
+        reported.len() >= kept && reported[..kept] == args[..kept],
+        || format!("{} of {}, of which {kept} were to be kept", reported.len(), args.len()),
     );
     let expected = json!(full_size);
     findings.require("capture.truncated", truncated.is_none_or(|size| size == expected), || full_size);
@@ -184,7 +190,7 @@ fn arguments_that_another_thread_changes_meanwhile_are_those_that_the_program_go
 
 /// Row 13: not in the environment, the arguments, the command line, nor as the parent's on a child's records.
 #[live_test]
-fn a_secret_is_nowhere_in_the_stream_and_that_it_was_there_is_told() {
+fn a_secret_is_nowhere_in_the_stream_and_its_redaction_is_reported() {
     const SECRET: &str = "hunter2";
     let agent = Agent::start(&["--event", "exec,exit"]);
     let words =
@@ -213,16 +219,35 @@ fn a_secret_is_nowhere_in_the_stream_and_that_it_was_there_is_told() {
         (&exit, json!(places("process.args"))),
         (&below, json!(places("process.parent.args"))),
     ] {
-        let mut told: Vec<&Value> = event
+        let mut reported: Vec<&Value> = event
             .at("capture.redacted")
             .and_then(Value::as_array)
-            .map(|told| told.iter().collect())
+            .map(|reported| reported.iter().collect())
             .unwrap_or_default();
         // The child has its parent's environment.
-        told.retain(|place| event.pid() == Some(pid.into()) || !place.as_str().unwrap().contains("env"));
-        findings.equal("capture.redacted", event.action(), Some(&json!(told)), Some(&expected));
+        reported.retain(|place| event.pid() == Some(pid.into()) || !place.as_str().unwrap().contains("env"));
+        findings.equal("capture.redacted", event.action(), Some(&json!(reported)), Some(&expected));
     }
     let shown = exec.at("process.args").and_then(|args| args.get(8));
     findings.equal("process.args[8]", "exec", shown, Some(&json!("db://me:[redacted]@db/")));
+    findings.conclude();
+}
+
+/// Linux 5.18 gives an empty one to a program that got none.
+#[live_test]
+fn an_exec_without_arguments_has_those_that_the_kernel_gives_it() {
+    let images = Images::new(SUBJECT);
+    let agent = Agent::start(&["--event", "exec"]);
+    let mut plan = Plan::of(images.path("subject").to_str().unwrap());
+    plan.args.clear();
+    let mut child = plan.spawn();
+    child.ready();
+    let given = procfs::strings(child.pid, "cmdline").unwrap();
+    let exec = agent.wait_for(child.pid, "the exec", |event| event.action() == "exec");
+    drop(child);
+    let run = agent.stop().expect_success();
+    let mut findings = stream_rules::check(&run.events);
+    compare::strings(&mut findings, &exec, "process.args", &given);
+    findings.equal("process.args_count", "exec", exec.at("process.args_count"), Some(&json!(given.len())));
     findings.conclude();
 }

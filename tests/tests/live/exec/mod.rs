@@ -8,7 +8,7 @@ use std::{fs, path::PathBuf, sync::Arc};
 use collector_tests::{
     agent::Agent,
     compare::{self, Life},
-    digests::{Told, write_settled},
+    digests::{Reported, write_settled},
     live::live_test,
     stream_rules,
     truth::{clock::Wall, files, procfs},
@@ -33,7 +33,7 @@ fn second_image(verb: &str) {
     let mut child = subject(&images);
     let first = Life::of(&child);
     let exec_after = Wall::now();
-    child.tell(&format!("{verb} {second} with two"));
+    child.send(&format!("{verb} {second} with two"));
     child.ready();
     let life = Life { exec_after, ..Life::of(&child) };
     let pid = child.pid;
@@ -53,7 +53,7 @@ fn second_image(verb: &str) {
     let ([one, two], [exit]) = (&execs[..], &exits[..]) else { return findings.conclude() };
     let args = [&*second, "with", "two"].map(|arg| arg.as_bytes().to_vec());
     compare::identity(&mut findings, one, &first);
-    // A machine that is busy is told the digests later.
+    // On a busy machine the digests come later.
     let later = run.of_entity(life.entity_id(), "checksums");
     let later = later.iter().find(|event| event.text_at("process.exec_id") == two.text_at("process.exec_id"));
     for event in [two, exit] {
@@ -75,18 +75,18 @@ fn a_second_exec_is_a_new_image_of_the_same_process() {
 }
 
 #[live_test]
-fn an_exec_by_another_thread_than_the_leader_is_the_process_s() {
+fn an_exec_by_a_thread_other_than_the_leader_belongs_to_the_process() {
     second_image("exec-in-thread");
 }
 
 #[live_test]
-fn an_exec_that_fails_is_not_told() {
+fn an_exec_that_fails_is_not_reported() {
     let images = Images::new(SUBJECT);
     let agent = Agent::start(&["--event", "exec,exit"]);
     let mut child = subject(&images);
     let life = Life::of(&child);
     for path in ["/nonexistent", "/etc/passwd", "/tmp"] {
-        child.tell(&format!("exec {path}"));
+        child.send(&format!("exec {path}"));
         assert!(child.answer().starts_with("failed"));
     }
     let pid = child.pid;
@@ -110,7 +110,7 @@ fn a_working_directory_that_is_gone_has_its_name_and_no_more() {
     fs::remove_dir(&gone).unwrap();
     // It stays there over a second exec, at which the directory has no name any more.
     let path = images.path("subject");
-    child.tell(&format!("exec {} again", path.display()));
+    child.send(&format!("exec {} again", path.display()));
     child.ready();
     let link = fs::read_link(procfs::file(child.pid, "cwd")).unwrap();
     assert_eq!(link.to_str().unwrap(), format!("{} (deleted)", gone.display()));
@@ -118,26 +118,26 @@ fn a_working_directory_that_is_gone_has_its_name_and_no_more() {
     let run = agent.stop().expect_success();
     let mut findings = stream_rules::check(&run.events);
     for exec in &execs {
-        let told = exec.at("process.working_directory");
-        findings.equal("process.working_directory", &exec.text, told, Some(&json!(gone)));
+        let reported = exec.at("process.working_directory");
+        findings.equal("process.working_directory", &exec.text, reported, Some(&json!(gone)));
     }
     findings.conclude();
 }
 
 /// Row 14.
 #[live_test]
-fn a_second_exec_after_a_chdir_is_told_with_the_new_directory() {
+fn a_second_exec_after_a_chdir_has_the_new_directory() {
     let images = Images::new(SUBJECT);
     let subject = images.path("subject");
     let (one, two) = (images.subdirectory("one"), images.subdirectory("two (deleted)"));
     let agent = Agent::start(&["--event", "exec,exit"]);
     let mut child = Plan { directory: one.clone(), ..Plan::of(subject.to_str().unwrap()) }.spawn();
     child.ready();
-    child.tell(&format!("chdir {}", two.display()));
+    child.send(&format!("chdir {}", two.display()));
     assert_eq!(child.answer(), "changed");
-    child.tell(&format!("exec {}", subject.display()));
+    child.send(&format!("exec {}", subject.display()));
     child.ready();
-    child.tell("exit 0");
+    child.send("exit 0");
     let pid = child.pid;
     child.reap();
     let execs = agent.wait_for_all(pid, "exec", 2);
@@ -145,15 +145,15 @@ fn a_second_exec_after_a_chdir_is_told_with_the_new_directory() {
     let run = agent.stop().expect_success();
     let mut findings = stream_rules::check(&run.events);
     for (event, directory) in [(&execs[0], &one), (&execs[1], &two), (&exit, &two)] {
-        let told = event.at("process.working_directory");
-        findings.equal("process.working_directory", event.action(), told, Some(&json!(directory)));
+        let reported = event.at("process.working_directory");
+        findings.equal("process.working_directory", event.action(), reported, Some(&json!(directory)));
     }
     findings.conclude();
 }
 
 #[live_test]
 #[cfg(target_arch = "x86_64")]
-fn a_32_bit_program_is_told_as_any_other() {
+fn a_32_bit_program_is_reported_like_any_other() {
     let images = Images::new(SUBJECT);
     let path = images.path("thirty-two");
     write_settled(&path, &tiny32::image());
@@ -166,7 +166,7 @@ fn a_32_bit_program_is_told_as_any_other() {
     let pid = child.pid;
     assert_eq!(child.reap().exit_code, Some(44));
     let events = ["exec", "exit"].map(|action| agent.wait_for_all(pid, action, 1).remove(0));
-    let digests = Told::in_the_end(&agent, Arc::clone(&events[0]));
+    let digests = Reported::in_the_end(&agent, Arc::clone(&events[0]));
     let run = agent.stop().expect_success();
     let mut findings = stream_rules::check(&run.events);
     let exe = Value::Object(files::exe(&fs::metadata(&path).unwrap()));

@@ -66,7 +66,7 @@ fn in_a_deep_directory(
     let exec = agent.wait_for_all(pid, "exec", 2).remove(1);
     if alive {
         agent.wait_for_digests(&exec);
-        child.tell("exit 77");
+        child.send("exit 77");
     }
     assert_eq!(child.reap().exit_code, Some(77));
     let exit = agent.wait_for_all(pid, "exit", 1).remove(0);
@@ -83,12 +83,12 @@ fn check_deep(findings: &mut Findings, event: &Event, exe: Option<&Value>) {
     if action == "exit" {
         findings.equal("process.exit_code", action, event.at("process.exit_code"), Some(&json!(77)));
     }
-    if let Some(told) = event.at("process.hash") {
-        findings.equal("process.hash", action, Some(told), Some(&files::hashes(&tiny::image("deep"))));
+    if let Some(reported) = event.at("process.hash") {
+        findings.equal("process.hash", action, Some(reported), Some(&files::hashes(&tiny::image("deep"))));
     }
 }
 
-/// A path that is told exactly, of a process that is gone.
+/// A path that is reported exactly, of a process that is gone.
 fn check_exact(len: usize, longest: usize) {
     let (run, events, directory) =
         in_a_deep_directory(tiny_image, |above| lengths(above, len, longest), false);
@@ -99,20 +99,20 @@ fn check_exact(len: usize, longest: usize) {
         let action = event.action();
         findings.equal("process.executable", action, event.at("process.executable"), Some(&json!(path)));
         findings.equal("process.name", action, event.at("process.name"), Some(&json!("image")));
-        let told = event.at("process.working_directory");
-        findings.equal("process.working_directory", action, told, Some(&json!(directory)));
+        let reported = event.at("process.working_directory");
+        findings.equal("process.working_directory", action, reported, Some(&json!(directory)));
         check_deep(&mut findings, event, event.at("process.exe"));
     }
     findings.conclude();
 }
 
 #[live_test]
-fn a_path_of_4096_bytes_is_told_whole() {
+fn a_path_of_4096_bytes_is_reported_whole() {
     check_exact(4096, 255);
 }
 
 #[live_test]
-fn a_path_of_two_hundred_and_forty_directories_is_told_whole() {
+fn a_path_of_two_hundred_and_forty_directories_is_reported_whole() {
     check_exact(3800, 15);
 }
 
@@ -160,7 +160,7 @@ fn a_path_of_a_thousand_directories_is_completed_from_proc_while_its_process_liv
 }
 
 #[live_test]
-fn proc_self_exe_as_the_name_of_a_program_is_shown_as_its_path_and_kept() {
+fn proc_self_exe_as_the_name_of_a_program_is_resolved_and_kept() {
     let images = Images::new(SUBJECT);
     let path = tiny_image(&images);
     let mut plan = Plan::of(path.to_str().unwrap());
@@ -207,12 +207,14 @@ fn in_another_root(how: &str, executable: impl Fn(&Path) -> String) {
         equal("process.exe.size", json!(fs::metadata(&image).unwrap().len()));
         equal("process.parent.pid", json!(std::process::id()));
         // The image is gone with its namespace, but never is there a digest of something else.
-        if let Some(told) = event.at("process.hash") {
-            findings.equal("process.hash", how, Some(told), Some(&files::hashes(&tiny::image(how))));
+        if let Some(reported) = event.at("process.hash") {
+            findings.equal("process.hash", how, Some(reported), Some(&files::hashes(&tiny::image(how))));
         }
         let own = procfs::namespace(std::process::id(), "mnt");
-        let told = event.number_at("process.namespaces.mnt");
-        findings.require("process.namespaces.mnt", told.is_some_and(|told| told != own), || &event.text);
+        let reported = event.number_at("process.namespaces.mnt");
+        findings.require("process.namespaces.mnt", reported.is_some_and(|reported| reported != own), || {
+            &event.text
+        });
     }
     findings.conclude();
 }

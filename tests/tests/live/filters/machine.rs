@@ -52,8 +52,7 @@ impl Machine {
         Plan::of(&self.path(name))
     }
 
-    /// A process of this image as a child of the shell: what is told to the shell reaches it. The shell says its
-    /// id.
+    /// A process of this image as a child of the shell: commands to the shell reach it. The shell prints its id.
     pub(crate) fn plan_below_maker(&self, name: &str) -> Plan {
         let script = "exec 3<&0; \"$1\" <&3 & echo $!; wait";
         let args = [&*self.path("maker"), "-c", script, "sh", &self.path(name)];
@@ -76,9 +75,9 @@ pub(crate) fn live(plan: &Plan) -> u32 {
 /// Lets one that runs already connect and end; answers its id.
 pub(crate) fn end(mut child: Child) -> u32 {
     let pid = child.pid;
-    child.tell(REFUSED);
+    child.send(REFUSED);
     child.answer();
-    child.tell("exit 0");
+    child.send("exit 0");
     child.reap();
     pid
 }
@@ -86,7 +85,7 @@ pub(crate) fn end(mut child: Child) -> u32 {
 /// Runs a plan of [`Machine::plan_below_maker`] until the child runs: the shell, and the child's id.
 pub(crate) fn spawn_below_maker(plan: &Plan) -> (Child, u32) {
     let mut maker = plan.spawn();
-    // The shell's line and the child's, whoever is faster.
+    // The shell's line and the child's, in either order.
     let said = [maker.answer(), maker.answer()];
     assert!(said.iter().any(|line| line == "ready"), "{said:?}");
     let child = said.iter().find_map(|line| line.parse().ok()).unwrap();
@@ -116,7 +115,7 @@ pub(crate) fn counter(run: &Run, path: &str) -> u64 {
 
 /// The sum of the `loss` records of an action with this reason.
 #[track_caller]
-pub(crate) fn told_as_lost(run: &Run, action: &str, reason: &str) -> u64 {
+pub(crate) fn reported_as_lost(run: &Run, action: &str, reason: &str) -> u64 {
     let is_it = |loss: &&Arc<Event>| {
         (loss.text_at("loss.action"), loss.text_at("loss.reason")) == (Some(action), Some(reason))
     };
@@ -124,7 +123,7 @@ pub(crate) fn told_as_lost(run: &Run, action: &str, reason: &str) -> u64 {
 }
 
 /// `agent.filters` of `agent-start`.
-pub(crate) fn told_filters(run: &Run) -> Option<Value> {
+pub(crate) fn reported_filters(run: &Run) -> Option<Value> {
     run.events[0].at("agent.filters").cloned()
 }
 

@@ -2,6 +2,7 @@
 
 mod limits;
 mod machine;
+mod selection;
 
 use collector_tests::{
     agent::Agent, live::live_test, truth::cgroups::ContainerCgroup, workload::spawn::Plan,
@@ -9,8 +10,8 @@ use collector_tests::{
 use serde_json::json;
 
 use self::machine::{
-    ALL, Machine, NONE, USER, cgroup_name, config, counter, end, lines, live, spawn_below_maker, stop,
-    told_filters,
+    ALL, Machine, NONE, USER, cgroup_name, config, counter, end, lines, live, reported_filters,
+    spawn_below_maker, stop,
 };
 
 /// The rule in both directions: of the two lives it takes the first away, or leaves it alone.
@@ -22,7 +23,7 @@ fn check(rule: &str, matching: impl Fn() -> u32, other: impl Fn() -> u32) {
         let run = stop(agent);
         assert_eq!((lines(&run, matching), lines(&run, other)), expected, "{flag} {rule}");
         let word = format!("{} {rule}", flag.trim_start_matches('-'));
-        assert_eq!(told_filters(&run), Some(json!([word])));
+        assert_eq!(reported_filters(&run), Some(json!([word])));
         for action in ["exec", "exit", "connect"] {
             assert!(counter(&run, &format!("{action}.filtered")) >= 1, "{flag} {rule}: {action}");
         }
@@ -31,20 +32,20 @@ fn check(rule: &str, matching: impl Fn() -> u32, other: impl Fn() -> u32) {
 }
 
 #[live_test]
-fn a_user_is_left_out_or_kept_alone() {
+fn a_user_is_excluded_or_the_only_one_kept() {
     let machine = Machine::new();
     let user = Plan { user: Some(USER), ..machine.plan("noisy") };
     check(&format!("uid={USER}"), || live(&user), || live(&machine.plan("noisy")));
 }
 
 #[live_test]
-fn a_name_is_left_out_or_kept_alone() {
+fn a_name_is_excluded_or_the_only_one_kept() {
     let machine = Machine::new();
     check("comm=noisy", || live(&machine.plan("noisy")), || live(&machine.plan("quiet")));
 }
 
 #[live_test]
-fn an_image_is_left_out_or_kept_alone_by_its_path_its_directory_or_how_it_begins() {
+fn an_image_is_excluded_or_the_only_one_kept_by_its_path_its_directory_or_a_prefix() {
     let machine = Machine::new();
     let (noisy, quiet) = (|| live(&machine.plan("noisy")), || live(&machine.plan("quiet")));
     check(&format!("image={}", machine.path("noisy")), noisy, quiet);
@@ -56,7 +57,7 @@ fn an_image_is_left_out_or_kept_alone_by_its_path_its_directory_or_how_it_begins
 }
 
 #[live_test]
-fn what_a_parent_starts_is_left_out_or_kept_alone_by_the_parent_s_image() {
+fn children_are_excluded_or_the_only_ones_kept_by_the_image_of_their_parent() {
     let machine = Machine::new();
     let below = || {
         let (maker, child) = spawn_below_maker(&machine.plan_below_maker("noisy"));
@@ -79,13 +80,13 @@ fn a_fork_is_judged_by_the_image_that_it_runs_and_the_parent_that_it_has() {
         assert_eq!(run.of(maker, "fork").len(), 1, "{rule}");
         assert_eq!(run.of(child, "fork").len(), 0, "{rule}");
         // By its exec the child has another image, and the same parent.
-        let told = usize::from(rule.starts_with("image"));
-        assert_eq!(lines(&run, child), [told, told, 0, 0], "{rule}");
+        let reported = usize::from(rule.starts_with("image"));
+        assert_eq!(lines(&run, child), [reported, reported, 0, 0], "{rule}");
     }
 }
 
 #[live_test]
-fn a_cgroup_is_left_out_or_kept_alone_with_what_is_below_it_by_its_path_or_its_id() {
+fn a_cgroup_is_excluded_or_the_only_one_kept_with_those_below_it_by_its_path_or_its_id() {
     let machine = Machine::new();
     let name = cgroup_name("there");
     let cgroup = ContainerCgroup::below(&name);
@@ -108,7 +109,7 @@ fn a_cgroup_that_is_made_while_the_agent_runs_and_made_again_has_the_rules_on_it
 }
 
 #[live_test]
-fn rules_of_one_key_add_up_and_of_two_keys_each_must_keep_and_what_is_excluded_is_not_kept() {
+fn rules_of_one_key_are_alternatives_those_of_two_keys_must_all_match_and_an_exclusion_wins() {
     let machine = Machine::new();
     let (noisy, quiet) = (machine.path("noisy"), machine.path("quiet"));
     let text = format!(
@@ -123,9 +124,9 @@ fn rules_of_one_key_add_up_and_of_two_keys_each_must_keep_and_what_is_excluded_i
     assert_eq!(left_out.map(|pid| lines(&run, pid)), [NONE; 3]);
 }
 
-/// The table has all of a process that is left out: what its children's records tell of it is as without the rule.
+/// The process table has all of an excluded process: as a parent it has the same fields as without the rule.
 #[live_test]
-fn a_child_of_a_process_that_is_left_out_has_it_as_its_parent_with_all_its_fields() {
+fn a_child_of_an_excluded_process_has_it_as_its_parent_with_all_fields() {
     let machine = Machine::new();
     let parents = [&["--exclude", "comm=maker"][..], &[]].map(|flags| {
         let agent = Agent::start(flags);
@@ -165,7 +166,7 @@ fn a_process_that_becomes_another_user_is_judged_anew_for_its_connects_and_ends_
         let agent = Agent::start(&[flag, &format!("uid={USER}")]);
         let mut child = machine.plan("noisy").spawn();
         child.ready();
-        child.tell(&format!("become {USER}"));
+        child.send(&format!("become {USER}"));
         assert_eq!(child.answer(), "changed");
         let pid = end(child);
         assert_eq!(lines(&stop(agent), pid), expected, "{flag}");
@@ -182,20 +183,20 @@ fn what_ran_before_the_agent_is_judged_by_the_image_and_the_parent_that_it_has()
     quiet.ready();
     let (maker, below) = spawn_below_maker(&machine.plan_below_maker("quiet"));
     let mut other_maker = machine.plan("maker").spawn();
-    other_maker.tell("echo ready");
+    other_maker.send("echo ready");
     other_maker.ready();
     let agent = Agent::start(&["--snapshot", "--exclude", &of_noisy, "--exclude", &of_maker]);
     let (noisy, quiet, maker) = (end(noisy), end(quiet), end(maker));
     // Made only now, by a parent of which neither fork nor exec was seen.
-    other_maker.tell(&format!("sh -c 'echo $$; exec {}'; exit", machine.path("quiet")));
+    other_maker.send(&format!("sh -c 'echo $$; exec {}'; exit", machine.path("quiet")));
     let later = other_maker.answer().parse().unwrap();
     other_maker.ready();
     end(other_maker);
     let run = stop(agent);
-    let told =
+    let reported =
         [noisy, quiet, maker, below, later].map(|pid| (run.of(pid, "snapshot").len(), lines(&run, pid)));
     // The maker itself makes no connect.
-    assert_eq!(told, [(0, NONE), (1, [0, 1, 1, 1]), (1, [0, 1, 0, 0]), (0, NONE), (0, NONE)]);
+    assert_eq!(reported, [(0, NONE), (1, [0, 1, 1, 1]), (1, [0, 1, 0, 0]), (0, NONE), (0, NONE)]);
 }
 
 #[live_test]
@@ -212,7 +213,7 @@ fn without_filters_the_stream_says_nothing_of_them() {
     let pid = live(&machine.plan("noisy"));
     let run = stop(agent);
     assert_eq!(lines(&run, pid), ALL);
-    assert_eq!(told_filters(&run), None);
+    assert_eq!(reported_filters(&run), None);
     let stop = &run.events.last().unwrap().text;
     assert!(!stop.contains("limited"), "{stop}");
 }

@@ -12,7 +12,7 @@ use collector_tests::live::{live_test, needs};
 use super::{Subject, descriptors, inspect, leave_open, tool};
 
 #[live_test(without_agent)]
-fn descriptors_lead_where_ls_says() {
+fn descriptors_lead_where_ls_shows() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("open (deleted)");
     let mut kept = fs::File::create(&path).unwrap();
@@ -23,17 +23,17 @@ fn descriptors_lead_where_ls_says() {
     leave_open(&kept);
     leave_open(&removed);
     let subject = Subject::sleep();
-    let told = inspect(subject.pid());
+    let reported = inspect(subject.pid());
     let fds = format!("/proc/{}/fd", subject.pid());
-    for found in descriptors(&told) {
+    for found in descriptors(&reported) {
         let said = fs::read_link(Path::new(&fds).join(found["fd"].to_string())).unwrap();
         let mark = if found["deleted"] == true { " (deleted)" } else { "" };
         assert_eq!(said.to_str().unwrap(), format!("{}{mark}", found["target"].as_str().unwrap()));
     }
     let listed = tool("ls", &[&fds]);
-    assert_eq!(listed.lines().count(), descriptors(&told).len());
+    assert_eq!(listed.lines().count(), descriptors(&reported).len());
     let of = |path: &Path| {
-        let found = descriptors(&told).iter().find(|found| found["target"] == path.to_str().unwrap());
+        let found = descriptors(&reported).iter().find(|found| found["target"] == path.to_str().unwrap());
         found.unwrap_or_else(|| panic!("{} is not among the descriptors", path.display()))
     };
     assert_eq!((&of(&path)["deleted"], &of(&gone)["deleted"]), (&false.into(), &true.into()));
@@ -43,17 +43,17 @@ fn descriptors_lead_where_ls_says() {
 }
 
 #[live_test]
-fn a_removed_image_is_told_by_its_path_with_the_digests_of_what_runs() {
+fn a_removed_image_is_reported_by_its_path_with_the_digests_of_what_runs() {
     let directory = tempfile::tempdir().unwrap();
     let image = directory.path().join("subject");
     fs::copy("/bin/sleep", &image).unwrap();
     let subject = Subject::of(Command::new(&image).arg("1000"));
     fs::remove_file(&image).unwrap();
-    let told = inspect(subject.pid());
-    assert_eq!(told["process"]["executable"], image.to_str().unwrap());
-    assert_eq!(told["process"]["exe"]["deleted"], true);
+    let reported = inspect(subject.pid());
+    assert_eq!(reported["process"]["executable"], image.to_str().unwrap());
+    assert_eq!(reported["process"]["exe"]["deleted"], true);
     let sum = tool("sha256sum", &["/bin/sleep"]);
-    assert_eq!(told["process"]["hash"]["sha256"].as_str(), sum.split_whitespace().next());
+    assert_eq!(reported["process"]["hash"]["sha256"].as_str(), sum.split_whitespace().next());
 }
 
 /// Maps a file of each name in a file system of its own, which it then takes out of its tree: the kernel prints `/NAME`.
@@ -74,7 +74,7 @@ sys.stdin.read()
 ";
 
 #[live_test(without_agent)]
-fn a_mapped_file_of_any_name_is_told_by_it() {
+fn a_mapped_file_of_any_name_is_reported_by_it() {
     needs::root();
     // The first two are no names of System V shared memory, and look it.
     let names = ["SYSV1", "SYSVzzzzzzzz", "a  b", "x (deleted) (deleted)"];
@@ -83,8 +83,8 @@ fn a_mapped_file_of_any_name_is_told_by_it() {
     command.args(["--mount", "python3", "-c", MAPS_FILES]).arg(directory.path()).args(names);
     let mut subject = Subject(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
     subject.0.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
-    let told = inspect(subject.pid());
-    let mappings = told["mappings"].as_array().unwrap();
+    let reported = inspect(subject.pid());
+    let mappings = reported["mappings"].as_array().unwrap();
     // Where they were, no file has these names: what ends so has lost it, once.
     for (path, deleted) in
         [("/SYSV1", false), ("/SYSVzzzzzzzz", false), ("/a  b", false), ("/x (deleted)", true)]
@@ -96,14 +96,14 @@ fn a_mapped_file_of_any_name_is_told_by_it() {
 }
 
 #[live_test(without_agent)]
-fn a_mapped_file_that_is_named_as_a_removed_one_has_its_name() {
+fn a_mapped_file_that_is_named_like_a_removed_one_keeps_its_name() {
     let directory = tempfile::tempdir().unwrap();
     let image = directory.path().join("x (deleted)");
     assert!(Command::new("cp").arg("/bin/sleep").arg(&image).status().unwrap().success());
     let subject = Subject::of(Command::new(&image).arg("1000"));
     let mapped = || {
-        let told = inspect(subject.pid());
-        let mappings = told["mappings"].as_array().unwrap().clone();
+        let reported = inspect(subject.pid());
+        let mappings = reported["mappings"].as_array().unwrap().clone();
         let found = mappings.into_iter().find(|mapping| mapping["path"] == image.to_str().unwrap());
         found.unwrap_or_else(|| panic!("{} is not mapped", image.display()))
     };

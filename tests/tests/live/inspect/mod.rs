@@ -6,7 +6,6 @@ mod sockets;
 use std::{
     fs,
     io::ErrorKind,
-    os::unix::fs::PermissionsExt as _,
     process::{Child, Command, Output, Stdio},
     thread,
     time::Instant,
@@ -15,6 +14,7 @@ use std::{
 use collector_tests::{
     agent,
     live::{live_test, needs},
+    unprivileged::Unprivileged,
     wait,
 };
 use serde_json::Value;
@@ -41,7 +41,7 @@ impl Subject {
             Err(busy) if busy.kind() == ErrorKind::ExecutableFileBusy => None,
             answer => Some(answer.unwrap()),
         });
-        // Since std waits for the exec, /proc tells of the new image from here on.
+        // Since std waits for the exec, /proc shows the new image from here on.
         Self(child)
     }
 
@@ -61,7 +61,7 @@ fn run(pid: u32, args: &[&str]) -> Output {
     agent::command(&["inspect", &pid.to_string()]).args(args).output().unwrap()
 }
 
-/// What is told of a process that stays.
+/// What is reported of a process that stays.
 #[track_caller]
 fn inspect(pid: u32) -> Value {
     let output = run(pid, &["--format", "json"]);
@@ -81,39 +81,39 @@ fn leave_open(descriptor: &impl std::os::fd::AsFd) {
     rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::empty()).unwrap();
 }
 
-fn descriptors(told: &Value) -> &[Value] {
-    told["descriptors"].as_array().unwrap()
+fn descriptors(reported: &Value) -> &[Value] {
+    reported["descriptors"].as_array().unwrap()
 }
 
 #[live_test(without_agent)]
-fn an_inspection_says_what_ps_says() {
+fn an_inspection_agrees_with_ps() {
     let subject = Subject::sleep();
-    let told = inspect(subject.pid());
+    let reported = inspect(subject.pid());
     let format = "pid=,ppid=,uid=,gid=,nlwp=,comm=,nice=,vsz=";
     let said = tool("ps", &["-o", format, "-p", &subject.pid().to_string()]);
     let said: Vec<&str> = said.split_whitespace().collect();
-    let process = &told["process"];
+    let process = &reported["process"];
     let ours = [
         process["pid"].to_string(),
         process["parent"]["pid"].to_string(),
         process["user"]["id"].as_str().unwrap().to_owned(),
         process["group"]["id"].as_str().unwrap().to_owned(),
-        told["status"]["threads"].to_string(),
+        reported["status"]["threads"].to_string(),
         process["comm"].as_str().unwrap().to_owned(),
-        told["cpu"]["nice"].to_string(),
-        (told["memory"]["virtual_bytes"].as_u64().unwrap() / 1024).to_string(),
+        reported["cpu"]["nice"].to_string(),
+        (reported["memory"]["virtual_bytes"].as_u64().unwrap() / 1024).to_string(),
     ];
     assert_eq!(said, ours);
     assert_eq!(process["args"], serde_json::json!(["sleep", "1000"]));
-    assert_eq!(told["status"]["state"], "sleeping");
+    assert_eq!(reported["status"]["state"], "sleeping");
 }
 
 #[live_test(without_agent)]
 fn the_digests_are_those_of_the_image() {
     let subject = Subject::sleep();
-    let told = inspect(subject.pid());
+    let reported = inspect(subject.pid());
     let sum = tool("sha256sum", &[&format!("/proc/{}/exe", subject.pid())]);
-    assert_eq!(told["process"]["hash"]["sha256"].as_str(), sum.split_whitespace().next());
+    assert_eq!(reported["process"]["hash"]["sha256"].as_str(), sum.split_whitespace().next());
 }
 
 #[live_test(without_agent)]
@@ -123,14 +123,14 @@ fn a_zombie_is_shown_as_one_and_has_not_vanished() {
     wait::until("the child is a zombie", || {
         fs::read_to_string(format!("/proc/{}/stat", subject.pid())).ok().filter(|stat| stat.contains(") Z "))
     });
-    let told = inspect(subject.pid());
-    assert_eq!(told["status"]["state"], "zombie");
-    assert_eq!(told["vanished"], false);
-    assert_eq!(told["process"]["comm"], "sleep");
+    let reported = inspect(subject.pid());
+    assert_eq!(reported["status"]["state"], "zombie");
+    assert_eq!(reported["vanished"], false);
+    assert_eq!(reported["process"]["comm"], "sleep");
 }
 
 #[live_test(without_agent)]
-fn of_a_process_that_ends_half_way_what_was_read_is_printed_and_the_exit_code_is_1() {
+fn an_inspection_of_a_process_that_ends_meanwhile_prints_what_it_read_and_exits_with_1() {
     // When the inspection is half way depends on the machine: each try ends the process a little later, beyond the time
     // that a whole one takes, and then from the beginning again.
     let whole = Subject::sleep();
@@ -148,9 +148,9 @@ fn of_a_process_that_ends_half_way_what_was_read_is_printed_and_the_exit_code_is
         (output.status.code() == Some(1) && !output.stdout.is_empty()).then_some((subject.pid(), output))
     });
     let (pid, output) = half_way.expect("no process ended while it was read");
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(told["vanished"], true);
-    assert_eq!(told["process"]["pid"], pid);
+    let reported: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(reported["vanished"], true);
+    assert_eq!(reported["process"]["pid"], pid);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains(&format!("process {pid} ended while it was read")), "{said}");
 }
@@ -158,9 +158,9 @@ fn of_a_process_that_ends_half_way_what_was_read_is_printed_and_the_exit_code_is
 #[live_test(without_agent)]
 fn a_kernel_task_says_that_it_is_one() {
     needs::kernel_threads();
-    let told = inspect(2);
-    assert_eq!(told["process"]["is_kernel"], true);
-    assert_eq!(told["capture"]["missing"]["process.executable"], "kernel_task");
+    let reported = inspect(2);
+    assert_eq!(reported["process"]["is_kernel"], true);
+    assert_eq!(reported["capture"]["missing"]["process.executable"], "kernel_task");
 }
 
 #[live_test(without_agent)]
@@ -177,55 +177,50 @@ fn the_id_of_a_thread_is_answered_with_its_process() {
 }
 
 #[live_test(without_agent)]
-fn no_such_process_is_a_failure_with_a_clear_word() {
+fn a_pid_that_nobody_has_is_a_failure_with_a_clear_message() {
     let output = run(4_000_000_000, &[]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(
         (output.status.code(), said.as_str()),
-        (Some(1), "collector: there is no process 4000000000\n")
+        (Some(1), "collector: there is no process 4000000000; it may have ended\n")
     );
 }
 
 #[live_test(without_agent)]
-fn what_is_no_number_is_a_usage_error() {
+fn a_pid_that_is_not_a_number_is_a_usage_error() {
     let output = agent::command(&["inspect", "me"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
 }
 
 #[live_test(without_agent)]
-fn an_unprivileged_user_is_told_what_can_be_read_and_what_not() {
+fn an_unprivileged_user_sees_which_fields_were_denied() {
     needs::root();
-    let directory = tempfile::tempdir().unwrap();
-    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let copy = directory.path().join("collector");
-    fs::copy(agent::binary(), &copy).unwrap();
-    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
+    let unprivileged = Unprivileged::new();
     let subject = Subject::sleep();
-    let output = Command::new("setpriv")
-        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
-        .arg(&copy)
-        .args(["inspect", &subject.pid().to_string()])
-        .output()
-        .unwrap();
+    let output = unprivileged.command(&["inspect", &subject.pid().to_string()]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(told["process"]["comm"], "sleep");
-    assert_eq!(told["process"]["args"][0], "sleep");
-    assert_eq!(told["status"]["threads"], 1);
+    let reported: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(reported["process"]["comm"], "sleep");
+    assert_eq!(reported["process"]["args"][0], "sleep");
+    assert_eq!(reported["status"]["threads"], 1);
     for field in ["descriptors", "io", "process.executable", "process.env_vars", "process.hash"] {
-        assert_eq!(told["capture"]["missing"][field], "denied", "{field}: {}", told["capture"]["missing"]);
+        assert_eq!(
+            reported["capture"]["missing"][field], "denied",
+            "{field}: {}",
+            reported["capture"]["missing"]
+        );
     }
 }
 
 #[live_test(without_agent)]
-fn what_is_printed_follows_the_schema() {
+fn the_output_follows_the_schema() {
     let schema = agent::command(&["schema", "--of", "inspect"]).output().unwrap();
     let schema: Value = serde_json::from_slice(&schema.stdout).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let subject = Subject::sleep();
     for pid in [subject.pid(), std::process::id()] {
-        let told = inspect(pid);
-        let errors: Vec<String> = validator.iter_errors(&told).map(|error| error.to_string()).collect();
+        let reported = inspect(pid);
+        let errors: Vec<String> = validator.iter_errors(&reported).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{errors:?}");
     }
 }

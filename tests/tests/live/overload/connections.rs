@@ -11,7 +11,7 @@ use super::{
 };
 
 /// A connect, and which of its two records have come.
-struct Told<'a> {
+struct Reported<'a> {
     connect: &'a Connect,
     born: &'a Born,
     maker: &'a Maker,
@@ -21,7 +21,7 @@ struct Told<'a> {
 
 /// All of a storm.
 pub(crate) struct Connections<'a> {
-    by_cookie: HashMap<u64, Told<'a>>,
+    by_cookie: HashMap<u64, Reported<'a>>,
     open: SocketAddr,
     closed: SocketAddr,
 }
@@ -33,7 +33,7 @@ impl<'a> Connections<'a> {
             let by_number: HashMap<u32, &Born> = maker.born.iter().map(|born| (born.number, born)).collect();
             for connect in &maker.connects {
                 let born = by_number[&connect.number];
-                by_cookie.insert(connect.cookie, Told { connect, born, maker, begun: 0, ended: 0 });
+                by_cookie.insert(connect.cookie, Reported { connect, born, maker, begun: 0, ended: 0 });
             }
         }
         Self { by_cookie, open, closed }
@@ -50,36 +50,36 @@ impl Storm for Connections<'_> {
             [self.open, self.closed].iter().any(|address| u64::from(address.port()) == port)
         });
         let cookie = event.pointer("/connection/id").and_then(Value::as_u64);
-        let Some(told) = cookie.and_then(|cookie| self.by_cookie.get_mut(&cookie)) else {
+        let Some(reported) = cookie.and_then(|cookie| self.by_cookie.get_mut(&cookie)) else {
             return findings
                 .require("(only connections that were made)", !to_the_storm, || event.to_string());
         };
         match action {
-            "connect" => told.begun += 1,
+            "connect" => reported.begun += 1,
             "connect-result" => {
-                findings.require("(a beginning before its end)", told.begun == 1, || event.to_string());
-                told.ended += 1;
-                check_result(findings, told.connect, event);
+                findings.require("(a beginning before its end)", reported.begun == 1, || event.to_string());
+                reported.ended += 1;
+                check_result(findings, reported.connect, event);
             }
             _ => findings.require("event.action", false, || action.to_owned()),
         }
-        check_owner(findings, told, event);
+        check_owner(findings, reported, event);
     }
 
     fn end(&mut self, findings: &mut Findings) {
-        for told in self.by_cookie.values() {
-            let results = usize::from(told.connect.protocol == "tcp");
+        for reported in self.by_cookie.values() {
+            let results = usize::from(reported.connect.protocol == "tcp");
             findings.require(
                 "(one connect, one result of TCP)",
-                (told.begun, told.ended) == (1, results),
-                || format!("{} and {}: {:?}", told.begun, told.ended, told.connect),
+                (reported.begun, reported.ended) == (1, results),
+                || format!("{} and {}: {:?}", reported.begun, reported.ended, reported.connect),
             );
         }
     }
 }
 
-fn check_owner(findings: &mut Findings, told: &Told<'_>, event: &Value) {
-    let Told { connect, born, maker, .. } = told;
+fn check_owner(findings: &mut Findings, reported: &Reported<'_>, event: &Value) {
+    let Reported { connect, born, maker, .. } = reported;
     let whose = connect.number.to_string();
     let mut equal = |field: &str, expected: Value| {
         findings.equal(field, &whose, event.pointer(field), Some(&expected));

@@ -25,12 +25,12 @@ const MARK: &[u8] = b"\"load-";
 
 const MARK_END: &[u8] = b"-whole\"";
 
-/// What stands in the stream.
+/// What is in the stream.
 #[derive(Default)]
 struct Seen {
     /// Records of each action.
     written: BTreeMap<String, u64>,
-    /// How often each number was told as an exec, and as an exit.
+    /// How often each number was reported as an exec, and as an exit.
     execs: Vec<u32>,
     exits: Vec<u32>,
     last: Vec<u8>,
@@ -70,15 +70,15 @@ impl Seen {
     }
 }
 
-fn count(told: &mut Vec<u32>, line: &[u8]) {
+fn count(reported: &mut Vec<u32>, line: &[u8]) {
     let Some(begin) = memmem::find(line, MARK) else { return };
     let Some(number) = number_behind(line.get(begin..).unwrap(), MARK) else { return };
     assert!(memmem::find(line, MARK_END).is_some(), "an argument was cut");
     let index = usize::try_from(number).unwrap();
-    if told.len() <= index {
-        told.resize(index + 1, 0);
+    if reported.len() <= index {
+        reported.resize(index + 1, 0);
     }
-    if let Some(times) = told.get_mut(index) {
+    if let Some(times) = reported.get_mut(index) {
         *times += 1;
     }
 }
@@ -104,7 +104,7 @@ fn seconds() -> u64 {
 }
 
 #[live_test(alone)]
-fn of_ten_seconds_of_storm_nothing_is_lost_and_what_was_seen_is_what_was_written() {
+fn ten_seconds_of_storm_lose_nothing_and_what_was_seen_is_what_was_written() {
     let mut agent = FileAgent::start(&[]);
     let (mut stream, mut seen) = (agent.follow(), Seen::default());
     let mut load = Command::new(LOAD)
@@ -123,10 +123,14 @@ fn of_ten_seconds_of_storm_nothing_is_lost_and_what_was_seen_is_what_was_written
     stream.catch_up(|line| seen.take(line));
     eprintln!("{made} processes in {} s, {:?} written", seconds(), seen.written);
     assert!(made > 100 * seconds(), "{made} processes are no storm");
-    for (what, told) in [("exec", &seen.execs), ("exit", &seen.exits)] {
-        let once = told.iter().filter(|&&times| times == 1).count();
-        let more = told.iter().filter(|&&times| times > 1).count();
-        assert_eq!((u64::try_from(once).unwrap(), more), (made, 0), "{what}: told once, and more than once");
+    for (what, reported) in [("exec", &seen.execs), ("exit", &seen.exits)] {
+        let once = reported.iter().filter(|&&times| times == 1).count();
+        let more = reported.iter().filter(|&&times| times > 1).count();
+        assert_eq!(
+            (u64::try_from(once).unwrap(), more),
+            (made, 0),
+            "{what}: reported once, and more than once"
+        );
     }
     seen.check_counters();
 }

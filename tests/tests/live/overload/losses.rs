@@ -13,23 +13,23 @@ pub(crate) type Lost = BTreeMap<(String, String), u64>;
 #[track_caller]
 pub(crate) fn check(events: &[Arc<Event>]) -> Lost {
     let mut findings = stream_rules::check(events);
-    let (told, counted) = (told(events), counted(events.last().unwrap()));
-    findings.require("loss (all that was counted, and no more)", told == counted, || {
-        format!("told {told:?}, counted {counted:?}")
+    let (reported, counted) = (reported(events), counted(events.last().unwrap()));
+    findings.require("loss (all that was counted, and no more)", reported == counted, || {
+        format!("reported {reported:?}, counted {counted:?}")
     });
     findings.conclude();
     counted
 }
 
 /// By the `loss` records.
-fn told(events: &[Arc<Event>]) -> Lost {
-    let mut told = Lost::new();
+fn reported(events: &[Arc<Event>]) -> Lost {
+    let mut reported = Lost::new();
     for event in events.iter().filter(|event| event.action() == "loss") {
         let text = |field| event.text_at(field).unwrap_or_default().to_owned();
-        *told.entry((text("loss.action"), text("loss.reason"))).or_default() +=
+        *reported.entry((text("loss.action"), text("loss.reason"))).or_default() +=
             event.number_at("loss.count").unwrap();
     }
-    told
+    reported
 }
 
 /// By the counters of `agent-stop`.

@@ -81,7 +81,7 @@ impl Maker {
 
     /// Lets it go, and takes its report.
     pub(crate) fn run(mut self) -> Self {
-        self.child.tell("go");
+        self.child.send("go");
         loop {
             let line = self.child.answer();
             let words: Vec<&str> = line.split(' ').collect();

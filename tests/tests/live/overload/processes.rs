@@ -84,16 +84,16 @@ impl<'a> Processes<'a> {
         self.hashes.entry(shown.executable.clone()).or_insert_with(|| files::hashes(&shown.image()))
     }
 
-    /// The digest is right, or it is of an image that is gone, and the reason is told.
+    /// The digest is right, or the image is gone and the reason is reported.
     fn check_digest(&mut self, findings: &mut Findings, place: usize, image: usize, event: &Value) {
         let kind = self.all[place].made.kind;
         let missing = event.pointer("/capture/missing").and_then(|missing| missing.get("process.hash"));
         let missing = missing.and_then(Value::as_str);
-        *self.digests.entry((kind, missing.unwrap_or("told").to_owned())).or_default() += 1;
+        *self.digests.entry((kind, missing.unwrap_or("reported").to_owned())).or_default() += 1;
         match missing {
             None => {
-                let told = event.pointer("/process/hash");
-                findings.equal("process.hash", &format!("{kind:?}"), told, Some(self.hash(place, image)));
+                let reported = event.pointer("/process/hash");
+                findings.equal("process.hash", &format!("{kind:?}"), reported, Some(self.hash(place, image)));
             }
             Some("pending") => {
                 let exec_id = event.pointer("/process/exec_id").and_then(Value::as_str).unwrap();
@@ -117,8 +117,8 @@ impl<'a> Processes<'a> {
         if matches!(kind, Kind::Memfd | Kind::Deleted) && missing.is_some() {
             return;
         }
-        let told = event.pointer("/process/hash");
-        findings.equal("process.hash (late)", &format!("{kind:?}"), told, Some(self.hash(place, image)));
+        let reported = event.pointer("/process/hash");
+        findings.equal("process.hash (late)", &format!("{kind:?}"), reported, Some(self.hash(place, image)));
     }
 
     fn check_identity(&self, findings: &mut Findings, place: usize, image: usize, event: &Value) {
@@ -171,11 +171,13 @@ impl<'a> Processes<'a> {
 fn check_args(findings: &mut Findings, made: &Made, args: &[Vec<u8>], event: &Value) {
     let whose = format!("{:?} {}", made.kind, made.number);
     let lossy = |bytes: &Vec<u8>| Value::from(String::from_utf8_lossy(bytes));
-    let told = event.pointer("/process/args").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let reported = event.pointer("/process/args").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let count = event.pointer("/process/args_count");
     findings.equal("process.args_count", &whose, count, Some(&json!(args.len())));
-    let exact = told.len() == args.len() && told.iter().zip(args).all(|(told, arg)| *told == lossy(arg));
-    findings.require("process.args", exact, || format!("{whose}: {} arguments: {told:?}", told.len()));
+    let exact = reported.len() == args.len()
+        && reported.iter().zip(args).all(|(reported, arg)| *reported == lossy(arg));
+    findings
+        .require("process.args", exact, || format!("{whose}: {} arguments: {reported:?}", reported.len()));
     for (place, arg) in args.iter().enumerate().filter(|(_, arg)| str::from_utf8(arg).is_err()) {
         let field = format!("process.args[{place}]");
         let bytes = event.pointer("/capture/bytes").and_then(|bytes| bytes.get(&field));
@@ -241,22 +243,26 @@ impl Storm for Processes<'_> {
 
     /// Each maker waited for each of its processes, so this is the one order that they can have come in.
     fn end(&mut self, findings: &mut Findings) {
-        for (maker, told) in self.order.iter().enumerate() {
+        for (maker, reported) in self.order.iter().enumerate() {
             let of_maker = self.all.iter().enumerate().filter(|(_, process)| process.maker == maker);
             let true_order = of_maker.flat_map(|(place, process)| {
                 let execs = process.made.shown.iter().map(move |_| (place, false));
                 execs.chain([(place, true)])
             });
             let true_order: Vec<_> = true_order.collect();
-            let agree = true_order.iter().zip(told).take_while(|(one, other)| one == other).count();
-            findings.require("(every exec and exit once, in order)", true_order == *told, || {
-                let next = told.get(agree).map(|(place, exit)| (self.all[*place].made.number, exit));
+            let agree = true_order.iter().zip(reported).take_while(|(one, other)| one == other).count();
+            findings.require("(every exec and exit once, in order)", true_order == *reported, || {
+                let next = reported.get(agree).map(|(place, exit)| (self.all[*place].made.number, exit));
                 let meant = true_order.get(agree).map(|(place, exit)| (self.all[*place].made.number, exit));
-                format!("{} of {}; at {agree} {next:?} instead of {meant:?}", told.len(), true_order.len())
+                format!(
+                    "{} of {}; at {agree} {next:?} instead of {meant:?}",
+                    reported.len(),
+                    true_order.len()
+                )
             });
         }
         let stays = |place: &usize| !matches!(self.all[*place].made.kind, Kind::Memfd | Kind::Deleted);
         let never = self.pending.values().filter(|(place, _)| stays(place)).count();
-        findings.require("process.hash (pending, and never told)", never == 0, || never);
+        findings.require("process.hash (pending, and never reported)", never == 0, || never);
     }
 }

@@ -1,4 +1,4 @@
-//! Shells below each other: processes that make a child, run another image or end when they are told to.
+//! Shells below each other: processes that make a child, run another image or end on command.
 
 use collector_tests::{
     truth::process,
@@ -41,12 +41,12 @@ impl Shell {
         self.children += 1;
         let mark = format!("child {} of {}", self.children, self.pid);
         // The shell waits for it, so that it makes a child in any case.
-        self.outermost.tell(&format!("/bin/true '{mark}'; echo done"));
+        self.outermost.send(&format!("/bin/true '{mark}'; echo done"));
         assert_eq!(self.outermost.answer(), "done");
         mark
     }
 
-    /// The ids of the innermost and of all above it, as /proc tells them.
+    /// The ids of the innermost and of all above it, as /proc has them.
     pub(crate) fn line(&self) -> Vec<Value> {
         let above = process::ancestors(self.pid);
         let above = above.iter().map(|ancestor| ancestor.fields["entity_id"].clone());
@@ -54,11 +54,11 @@ impl Shell {
         [Value::from(own)].into_iter().chain(above).collect()
     }
 
-    /// Waits for the shell that this command begins before anything else is told: the one above would read on.
+    /// Waits for the shell that this command starts before sending anything else, which the shell above would read.
     fn begin(&mut self, command: &str) {
-        self.outermost.tell(command);
+        self.outermost.send(command);
         assert_eq!(self.outermost.answer(), "begun");
-        self.outermost.tell("echo $$");
+        self.outermost.send("echo $$");
         self.pid = self.outermost.answer().parse().unwrap();
     }
 }
@@ -71,7 +71,7 @@ impl Drop for Shell {
     }
 }
 
-/// Ends a process that is no child of this test, and waits until it is gone.
+/// Ends a process that is not a child of this test, and waits until it is gone.
 pub(crate) fn kill_and_wait(pid: u32) {
     kill(pid);
     collector_tests::wait::until("the end of a shell", || {

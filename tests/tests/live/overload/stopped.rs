@@ -109,8 +109,8 @@ impl FaultyAgent {
         fs::read_to_string(&self.stderr).unwrap()
     }
 
-    /// Waits until the exec of a child of the shell is told with its true parent, whose image ends in `image`, and with
-    /// all that are above it. More than one child is made: events are still lost while a queue is full, and what the
+    /// Waits until the exec of a child of the shell is reported with its true parent, whose image ends in `image`, and with
+    /// all ancestors. More than one child is made: events are still lost while a queue is full, and what the
     /// agent missed is looked up once a second.
     #[track_caller]
     pub(crate) fn check_child_of(&self, shell: &mut Shell, image: &str) {
@@ -120,13 +120,13 @@ impl FaultyAgent {
             let mark = shell.make_child();
             let line = shell.line();
             let Some(exec) = self.exec_with(&mark) else { continue };
-            let told = Told::of(&exec);
-            if told.line == line && told.image.ends_with(image) {
+            let reported = Reported::of(&exec);
+            if reported.line == line && reported.image.ends_with(image) {
                 return;
             }
-            last = Some((told, line, exec.text));
+            last = Some((reported, line, exec.text));
         }
-        panic!("no child of {} was told truly; the last: {last:?}; {}", shell.pid, self.said());
+        panic!("no child of {} was reported correctly; the last: {last:?}; {}", shell.pid, self.said());
     }
 
     /// The exec with this argument, if it comes soon.
@@ -175,14 +175,14 @@ impl Drop for FaultyAgent {
 
 /// What an exec says of where its process comes from.
 #[derive(Debug)]
-struct Told {
+struct Reported {
     /// The ids of its ancestors.
     line: Vec<Value>,
     /// The image of its parent.
     image: String,
 }
 
-impl Told {
+impl Reported {
     fn of(exec: &Event) -> Self {
         let ancestors = exec.at("process.ancestors").and_then(Value::as_array).into_iter().flatten();
         let line: Vec<Value> = ancestors.map(|ancestor| ancestor["entity_id"].clone()).collect();

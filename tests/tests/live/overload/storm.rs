@@ -5,6 +5,7 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
+    os::fd::OwnedFd,
     thread,
     time::Instant,
 };
@@ -17,6 +18,7 @@ use collector_tests::{
         storm::{EVEN, furnish},
     },
 };
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 
 use super::{connections::Connections, lives::Lives, maker::Maker, processes::Processes, stream};
 
@@ -66,25 +68,26 @@ fn storm_of_execs(first: u32, count: u32, busy: usize) {
 }
 
 #[live_test(alone)]
-fn of_twenty_thousand_processes_that_exit_at_once_each_is_told_whole_in_order_and_truly() {
+fn each_of_twenty_thousand_processes_that_exit_at_once_is_reported_whole_in_order_and_correctly() {
     storm_of_execs(0, PROCESSES, 0);
 }
 
 /// 8 KB of records for each. One of eight runs a file that is gone by then, and whose inode is the next one's.
 #[live_test(alone)]
-fn of_a_storm_of_all_kinds_alike_each_is_told_whole_in_order_and_truly() {
+fn each_process_of_a_storm_of_all_kinds_is_reported_whole_in_order_and_correctly() {
     storm_of_execs(EVEN, ALL_KINDS_ALIKE, 0);
 }
 
 /// Row 22: the agent's thread goes before those that keep all CPUs busy.
 #[live_test(alone)]
-fn of_a_storm_on_a_machine_with_no_cpu_to_spare_each_is_told_too() {
+fn each_process_of_a_storm_is_reported_while_all_cpus_are_busy() {
     storm_of_execs(0, PROCESSES / 4, 8);
 }
 
 #[live_test(alone)]
-fn of_twenty_thousand_short_connects_each_is_ascribed_to_the_process_that_is_gone() {
-    let (open, closed) = ends();
+fn each_of_twenty_thousand_short_connects_is_attributed_to_its_process() {
+    let ports = Ports::new();
+    let (open, closed) = (ports.open, ports.closed);
     let agent = FileAgent::start(&["--event", "exit,connect"]);
     let connecting = scaled(CONNECTING);
     let makers = (0..MAKERS)
@@ -98,10 +101,11 @@ fn of_twenty_thousand_short_connects_each_is_ascribed_to_the_process_that_is_gon
     findings.conclude();
 }
 
-/// Row 7 and 20 of the seed, for processes that are gone before anybody could look who has the pid now.
+/// Rows 7 and 20, for processes that are gone before anybody could look who has the pid now.
 #[live_test(alone)]
-fn a_pid_used_again_hundreds_of_times_has_each_life_s_own_words_and_connections() {
-    let (open, closed) = ends();
+fn a_pid_used_again_hundreds_of_times_has_the_arguments_and_connections_of_each_life() {
+    let ports = Ports::new();
+    let (open, closed) = (ports.open, ports.closed);
     let agent = FileAgent::start(&["--event", "exec,exit,connect"]);
     let lives = scaled_to(LIVES, 60);
     let makers = let_go(vec![Maker::of_lives(lives, open, closed)], "lives");
@@ -109,19 +113,34 @@ fn a_pid_used_again_hundreds_of_times_has_each_life_s_own_words_and_connections(
     let first = makers[0].born[0].pid;
     let again = makers[0].born.iter().filter(|born| born.pid == first).count();
     let lives = usize::try_from(lives).unwrap();
-    assert!(again * 3 >= lives * 2, "only {again} of {lives} had pid {first}");
-    let mut told = Lives::new(&makers, open, closed);
-    let findings = stream::read(&agent.stop(), &mut told);
-    assert_eq!(told.connections(), lives * 10);
+    assert_eq!(again, lives, "all lives have pid {first}");
+    let mut reported = Lives::new(&makers, open, closed);
+    let findings = stream::read(&agent.stop(), &mut reported);
+    assert_eq!(reported.connections(), lives * 10);
     findings.conclude();
 }
 
-/// A port of loopback that accepts, until the end of the test's process, and one that refuses.
-fn ends() -> (SocketAddr, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let open = listener.local_addr().unwrap();
-    thread::spawn(move || listener.incoming().for_each(drop));
-    // Below the ports that a connect is given by itself.
-    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    (open, SocketAddr::from(([127, 0, 0, 1], (2_000..3_000).find(free).unwrap())))
+/// Two ports of loopback.
+struct Ports {
+    /// Accepts until the end of the test's process.
+    open: SocketAddr,
+    /// Refuses: the socket is bound, so that nobody else takes the port, and does not listen.
+    closed: SocketAddr,
+    _bound: OwnedFd,
+}
+
+impl Ports {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let open = listener.local_addr().unwrap();
+        thread::spawn(move || listener.incoming().for_each(drop));
+        let socket =
+            socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        // Below the ports that the kernel gives to a connect.
+        let closed = (2_000..3_000)
+            .map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
+            .find(|address| bind(&socket, address).is_ok())
+            .unwrap();
+        Self { open, closed, _bound: socket }
+    }
 }

@@ -1,4 +1,4 @@
-//! A value of any type that can be read, made out of bytes: [`any`] answers what a reader asks for next, instead of
+//! A value of any type that can be read, made out of bytes: [`any`] gives a reader what it wants next, instead of
 //! looking for it in a text. A field that is added to the schema is made here by itself.
 
 use std::{fmt, net::IpAddr};
@@ -20,7 +20,7 @@ pub(crate) fn any<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
     T::deserialize(&mut Source { rest: bytes, field: "" })
 }
 
-/// A type that asks for what is not made here, or does not take what is.
+/// A type that wants what is not made here, or does not accept what is.
 #[derive(Debug)]
 pub(crate) struct Refused(String);
 
@@ -40,7 +40,7 @@ impl de::Error for Refused {
 
 struct Source<'a> {
     rest: &'a [u8],
-    /// The name of the field whose value is asked for.
+    /// The name of the field whose value is wanted.
     field: &'static str,
 }
 
@@ -58,6 +58,7 @@ impl Source<'_> {
 
     fn text(&mut self) -> String {
         match self.field {
+            "schema" => "collector/1.0".to_owned(),
             "@timestamp" | "start" | "end" | "ctime" => Timestamp(self.number().cast_signed()).to_rfc3339(),
             "ip" => self.address().to_string(),
             "entity_id" => self.entity_id(),

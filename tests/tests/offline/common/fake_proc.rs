@@ -1,7 +1,7 @@
 //! A directory that looks like /proc.
 
 use std::{
-    fs,
+    fmt, fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
@@ -17,7 +17,7 @@ pub(crate) struct FakeProc {
     directory: TempDir,
 }
 
-/// A process as /proc tells it.
+/// A process as /proc shows it.
 #[derive(Clone, Debug)]
 pub(crate) struct Shown<'a> {
     /// Its id.
@@ -59,7 +59,7 @@ impl FakeProc {
         let directory = self.of(shown.pid);
         fs::create_dir_all(directory.join("ns")).unwrap();
         let write = |name: &str, content: &[u8]| fs::write(directory.join(name), content).unwrap();
-        write("stat", stat(shown).as_bytes());
+        write("stat", StatLine::from(shown).to_string().as_bytes());
         write("status", status(shown).as_bytes());
         write("comm", format!("{}\n", shown.comm).as_bytes());
         write("cmdline", &nul_ended(shown.args));
@@ -93,12 +93,30 @@ fn nul_ended(strings: &[&str]) -> Vec<u8> {
     strings.iter().flat_map(|string| [string.as_bytes(), b"\0"].concat()).collect()
 }
 
-fn stat(shown: &Shown<'_>) -> String {
-    let Shown { pid, start_ns, ppid, flags, comm, .. } = shown;
-    let ticks = start_ns / TICK_NS;
-    format!(
-        "{pid} ({comm}) S {ppid} {pid} {pid} 0 -1 {flags} 1 2 3 4 50 60 7 8 20 0 1 0 {ticks} 1024 9 0 0\n"
-    )
+/// What /proc/PID/stat says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StatLine<'a> {
+    pub(crate) pid: u32,
+    pub(crate) comm: &'a str,
+    pub(crate) state: char,
+    pub(crate) ppid: u32,
+    pub(crate) flags: u32,
+    pub(crate) start_ns: u64,
+}
+
+impl<'a> From<&Shown<'a>> for StatLine<'a> {
+    fn from(&Shown { pid, comm, ppid, flags, start_ns, .. }: &Shown<'a>) -> Self {
+        Self { pid, comm, state: 'S', ppid, flags, start_ns }
+    }
+}
+
+impl fmt::Display for StatLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pid, comm, state, ppid, flags, start_ns } = self;
+        let ticks = start_ns / TICK_NS;
+        write!(f, "{pid} ({comm}) {state} {ppid} {pid} {pid} 0 -1 {flags} ")?;
+        writeln!(f, "1 2 3 4 50 60 7 8 20 0 1 0 {ticks} 1024 9 0 0")
+    }
 }
 
 /// As Linux 6.18 writes it, 2026-11-23.

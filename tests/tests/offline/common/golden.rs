@@ -8,7 +8,7 @@ use std::{env, fs, path::Path};
 use collector::event::{Action, Event};
 use serde_json::{Value, json};
 
-/// The time of what the agent itself does: it is that of the replay, not of the recording.
+/// The time of the agent's own events, which are those of the replay and not of the recording.
 const NO_TIME: &str = "1970-01-01T00:00:00.000000000Z";
 /// The version of the agent is not what these files are about.
 const NO_VERSION: &str = "0.0.0";

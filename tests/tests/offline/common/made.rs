@@ -7,7 +7,7 @@ use collector_common::{
 };
 use zerocopy::{FromZeros, IntoBytes};
 
-/// The id of pid 1, which has none above it.
+/// The id of pid 1, which has no parent.
 pub(crate) const INIT: u32 = 1;
 /// When pid 1 began, in nanoseconds since boot.
 pub(crate) const INIT_START_NS: u64 = 20_000_000;

@@ -17,7 +17,7 @@ use zerocopy::{FromBytes, IntoBytes};
 pub(crate) const FORMAT: &str = "collector-recording/1";
 /// The length that announces the counters, with their own length before them.
 const COUNTERS: u32 = u32::MAX - 1;
-/// The one of the first agents, which had so many bytes of them.
+/// The length in recordings of the first agents, whose counters had a fixed size.
 const FIRST_COUNTERS: u32 = u32::MAX;
 const FIRST_COUNTERS_LEN: usize = 200;
 
@@ -56,7 +56,7 @@ impl Recording {
         recording
     }
 
-    /// Puts constants in the place of what names the machine that it was recorded on.
+    /// Replaces what names the machine of the recording by constants.
     pub(crate) fn forget_the_machine(&mut self) {
         self.machine.boot = BOOT_ID.parse().unwrap();
         self.machine.host = Host {
@@ -135,7 +135,7 @@ impl Recording {
     }
 }
 
-/// The kind that a record's head tells.
+/// The kind in the header of a record.
 pub(crate) fn kind_of(record: &[u8]) -> Option<Kind> {
     let (header, _) = RecordHeader::read_from_prefix(record).ok()?;
     Kind::from_wire(header.kind)

@@ -1,17 +1,18 @@
 //! The agent's own way from a record to an event, with a /proc and a clock that are not the machine's.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use collector::{
     config::Config,
     decode::decode,
-    enrich::{Census, Enricher, Options},
+    enrich::{EnrichOptions, Enricher},
     event::{Action, Event},
     options,
     pipeline::tally::Tally,
-    process::{KernelTimeNs, Limits},
+    process::{KernelTimeNs, TableLimits},
     procfs::Proc,
     source::OwnedRecord,
+    track::ProcSnapshot,
 };
 use collector_common::{Counters, Kind, Loss};
 
@@ -21,19 +22,19 @@ use crate::common::recording::Recording;
 /// How long the table keeps what has ended: some happenings.
 pub(crate) const GRACE_NS: u64 = 60_000_000;
 
-/// What stands between the ring and the queue of events.
+/// The stages between the ring and the queue of events.
 pub(crate) struct Agent {
     enricher: Enricher,
     tally: Tally,
     kernel: Counters,
-    census: Option<Census>,
+    census: Option<ProcSnapshot>,
 }
 
 impl Agent {
-    /// One that knows no process.
+    /// An agent that has no process in its table.
     pub(crate) fn new(proc: &std::path::Path) -> Self {
-        let options = Options {
-            table: Limits { entries: 1000, grace_ns: GRACE_NS },
+        let options = EnrichOptions {
+            table: TableLimits { entries: 1000, grace_ns: GRACE_NS },
             actions: Action::ALL.iter().copied().collect(),
             ..options::enrich(&Config::default())
         };
@@ -46,14 +47,14 @@ impl Agent {
     pub(crate) fn read(&mut self, record: &[u8], now_ns: u64) -> Option<Event> {
         let record = OwnedRecord::copy(record);
         let record = decode(record.bytes()).unwrap();
-        let draft = self.enricher.enrich(&record, Instant::now());
+        let draft = self.enricher.enrich(&record);
         self.enricher.expire(now_ns);
         draft.map(|draft| *draft.event)
     }
 
-    /// Looks for the processes that no record of the scan told.
+    /// Looks for the processes that the scan has no record of.
     pub(crate) fn look_for_the_rest(&mut self) {
-        self.enricher.missed_by_scan(Instant::now());
+        self.enricher.missed_by_scan();
     }
 
     /// The kernel side counts a loss.
@@ -62,7 +63,7 @@ impl Agent {
         self.kernel.lost[kind.index()][Loss::RingFull.index()] += 1;
     }
 
-    /// Reads the kernel side's counters; answers whether a census was begun.
+    /// Reads the kernel side's counters; returns whether a snapshot of /proc was begun.
     pub(crate) fn notice(&mut self, now_ns: u64) -> bool {
         self.tally.kernel(&self.kernel);
         if self.census.is_some() {
@@ -71,11 +72,11 @@ impl Agent {
         if !self.tally.take_unlearnt() {
             return false;
         }
-        self.census = Census::take(&self.enricher.proc(), KernelTimeNs(now_ns));
+        self.census = ProcSnapshot::take(&self.enricher.proc(), KernelTimeNs(now_ns));
         true
     }
 
-    /// Takes in the census, where there is one. All that was in the ring has been read.
+    /// Applies the snapshot, if there is one. Everything that was in the ring has been read.
     pub(crate) fn reconcile(&mut self) -> bool {
         let census = self.census.take();
         if let Some(census) = &census {

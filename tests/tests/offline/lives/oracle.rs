@@ -1,4 +1,4 @@
-//! What must be told: exactly what happened, where every record that tells it has reached the agent; and after a loss
+//! What must be reported: exactly what happened, where every record of it has reached the agent; and after a loss
 //! nothing that was never so.
 //!
 //! It knows of each life no more than whether the agent may be in doubt about it, and since which happening. It does not
@@ -23,19 +23,19 @@ type Doubt = Option<u64>;
 /// What the agent may be wrong about in one life.
 #[derive(Clone, Debug)]
 struct Known {
-    /// A record told of its begin, or of an image.
-    told: bool,
-    /// Its begin was told by no record: /proc tells that to the clock tick.
+    /// There was a record of its begin, or of an image.
+    reported: bool,
+    /// There was no record of its begin: /proc has it to the clock tick.
     cut: bool,
     /// Which image it runs.
     image: Doubt,
     /// When that was begun.
     begun: Doubt,
-    /// Who its parent is, as an ancestor of others. Its own records tell that anew.
+    /// Its parent, as an ancestor of others. Its own records state it anew.
     parent: Doubt,
     /// The last end of a parent that was lost.
     parent_lost: u64,
-    /// When its end was told.
+    /// When its end was reported.
     ended_ns: Option<u64>,
 }
 
@@ -51,7 +51,7 @@ impl Known {
 #[derive(Debug, Default)]
 pub(crate) struct Oracle {
     known: Vec<Known>,
-    /// The last happening before the census that is under way.
+    /// The last happening before the snapshot that is under way.
     census: u64,
 }
 
@@ -59,7 +59,7 @@ impl Oracle {
     fn of(&mut self, life: LifeId) -> &mut Known {
         let doubt = Some(0);
         let unknown = Known {
-            told: false,
+            reported: false,
             cut: true,
             image: doubt,
             begun: doubt,
@@ -76,11 +76,11 @@ impl Oracle {
     /// The agent has found this process as it started: by a record of its scan, or else in /proc alone.
     pub(crate) fn found(&mut self, life: LifeId, by_scan: bool) {
         let known = self.of(life);
-        (known.told, known.cut, known.image, known.parent) = (true, !by_scan, None, None);
+        (known.reported, known.cut, known.image, known.parent) = (true, !by_scan, None, None);
         known.begun = (!by_scan).then_some(0);
     }
 
-    /// A record was lost or told. The records come in the order of what happened.
+    /// A record was lost or read. The records come in the order of what happened.
     pub(crate) fn learn(&mut self, happening: &Happening) {
         let life = happening.line[0].life;
         let forker = happening.line.get(1).map(|parent| self.of(parent.life).clone());
@@ -88,20 +88,20 @@ impl Oracle {
         let known = self.of(life);
         match happening.action {
             Action::Fork if lost.is_none() => {
-                (known.told, known.cut, known.begun) = (true, false, None);
-                // Of a forker that no record told of, /proc may tell what it ran after the fork.
+                (known.reported, known.cut, known.begun) = (true, false, None);
+                // Of a forker without any record, /proc may have what it ran after the fork.
                 let forker = forker.unwrap();
-                known.image = if forker.told { forker.image } else { Some(happening.number) };
+                known.image = if forker.reported { forker.image } else { Some(happening.number) };
             }
             Action::Exec => {
-                known.told |= lost.is_none();
+                known.reported |= lost.is_none();
                 (known.image, known.begun) = (lost, lost);
             }
             Action::Exit => self.end(happening, lost),
             _ => {}
         }
         let known = self.of(life);
-        if lost.is_none() && known.told && happening.action != Action::ConnectResult {
+        if lost.is_none() && known.reported && happening.action != Action::ConnectResult {
             known.parent = None;
         }
     }
@@ -117,7 +117,7 @@ impl Oracle {
         }
     }
 
-    /// A census begins, after this happening.
+    /// A snapshot of /proc begins, after this happening.
     pub(crate) fn census_begins(&mut self, number: u64) {
         self.census = number;
     }
@@ -127,34 +127,34 @@ impl Oracle {
         for id in world.running() {
             let census = self.census;
             let known = self.of(id);
-            if !known.told {
-                // Nobody has told of it yet, so there is nothing to put right.
+            if !known.reported {
+                // There was no record of it yet, so there is nothing to correct.
                 continue;
             }
             known.relearn_image(census);
-            // The census may say again what a record had put right since.
+            // The snapshot may repeat what a record has corrected since.
             known.parent = (known.parent_lost > census).then_some(known.parent_lost);
         }
     }
 
     /// Nothing is in doubt any more of what runs, but when an image was begun whose exec was lost, and what was inherited
-    /// after the last census from a process that no record told of.
+    /// after the last snapshot from a process without any record.
     pub(crate) fn all_is_known(&mut self, world: &World) {
         for id in world.running() {
             let census = self.census;
             let known = self.of(id);
             known.relearn_image(census);
-            (known.told, known.parent) = (true, None);
+            (known.reported, known.parent) = (true, None);
         }
     }
 
     /// Holds the event of a record against what happened.
     pub(crate) fn check(&self, happening: &Happening, event: Option<&Event>, world: &World) {
         let Some(event) = event else {
-            assert!(happening.again, "{happening:?} is not told");
+            assert!(happening.again, "{happening:?} is not reported");
             return;
         };
-        assert!(!happening.again, "an exit is told twice");
+        assert!(!happening.again, "an exit is reported twice");
         assert_eq!(event.action(), happening.action);
         let check = Check { oracle: self, world, capture: &event.capture, happening };
         check.process(event.process.as_ref().unwrap());
@@ -202,103 +202,113 @@ impl Check<'_> {
         self.args(me, process);
         match (&self.happening.line[..], &process.parent) {
             ([_], None) => assert!(process.ancestors.is_none()),
-            ([_, parent, ..], Some(told)) => {
-                self.parent(parent, told);
+            ([_, parent, ..], Some(reported)) => {
+                self.parent(parent, reported);
                 self.ancestors(process.ancestors.as_ref().map_or(&[], |line| line.as_slice()));
             }
-            (line, told) => panic!("the parent of {line:?} is told as {told:?}"),
+            (line, reported) => panic!("the parent of {line:?} is reported as {reported:?}"),
         }
     }
 
-    fn start(&self, of: &Moment, told: Option<Timestamp>) {
+    fn start(&self, of: &Moment, reported: Option<Timestamp>) {
         let start_ns = self.life(of).start_ns();
-        let told = told.unwrap();
-        let is_cut = self.known(of).cut && told == wall(start_ns - start_ns % TICK_NS);
-        assert!(told == wall(start_ns) || is_cut, "{of:?} began at {told:?}");
+        let reported = reported.unwrap();
+        let is_cut = self.known(of).cut && reported == wall(start_ns - start_ns % TICK_NS);
+        assert!(reported == wall(start_ns) || is_cut, "{of:?} began at {reported:?}");
     }
 
-    /// It is the life's own, or nothing told of the life and the reason stands there.
-    fn entity(&self, field: &str, of: &Moment, told: Option<String>) {
+    /// It is the life's own, or there was no record of the life and the reason is there.
+    fn entity(&self, field: &str, of: &Moment, reported: Option<String>) {
         let (life, known) = (self.life(of), self.known(of));
-        if let Some(told) = told {
-            assert_eq!(told, life.entity_id, "{field} of {of:?}");
+        if let Some(reported) = reported {
+            assert_eq!(reported, life.entity_id, "{field} of {of:?}");
             return;
         }
         let forgotten = known.ended_ns.is_some_and(|ended_ns| self.world.now_ns - ended_ns >= GRACE_NS);
         let gone = life.state != State::Running;
-        assert!(!known.told || (self.is_late() && (forgotten || gone)), "{field} of {of:?} is absent");
-        self.is_missing(field, "nothing told of the process");
+        assert!(!known.reported || (self.is_late() && (forgotten || gone)), "{field} of {of:?} is absent");
+        self.is_missing(field, "no record of the process");
     }
 
-    fn exec_id(&self, field: &str, of: &Moment, told: Option<ExecId>) {
-        self.entity(field, of, told.map(|id| id.entity_id.to_string()));
-        if let (Some(told), None) = (told, self.known(of).begun)
+    fn exec_id(&self, field: &str, of: &Moment, reported: Option<ExecId>) {
+        self.entity(field, of, reported.map(|id| id.entity_id.to_string()));
+        if let (Some(reported), None) = (reported, self.known(of).begun)
             && !self.is_late()
         {
-            assert_eq!(told.begun_ns, of.begun_ns, "{field} of {of:?}");
+            assert_eq!(reported.begun_ns, of.begun_ns, "{field} of {of:?}");
         }
     }
 
-    fn executable(&self, field: &str, of: &Moment, told: Option<&str>) {
+    fn executable(&self, field: &str, of: &Moment, reported: Option<&str>) {
         let sure = self.known(of).image.is_none() && !self.is_late();
-        let Some(told) = told else {
+        let Some(reported) = reported else {
             assert!(!sure, "{field} of {of:?} is absent in {:?}", self.happening);
             return self.is_missing(field, "it is not sure");
         };
         if sure {
-            assert_eq!(told, self.world.shown.image(of.image), "{field} of {of:?} in {:?}", self.happening);
+            assert_eq!(
+                reported,
+                self.world.shown.image(of.image),
+                "{field} of {of:?} in {:?}",
+                self.happening
+            );
         }
-        assert!(self.world.may_have_run(of.life, told), "{field} was never {told} in {:?}", self.happening);
+        assert!(
+            self.world.may_have_run(of.life, reported),
+            "{field} was never {reported} in {:?}",
+            self.happening
+        );
     }
 
-    /// The arguments are of the image that is told: its path alone.
+    /// The arguments belong to the reported image: its path alone.
     fn args(&self, of: &Moment, process: &Process) {
         match (&process.args, &process.executable) {
             (Some(args), Some(executable)) => {
                 assert!(args.iter().eq([&**executable]), "{args:?}, not {executable}");
             }
             // A process may become a zombie between two reads.
-            (_, told) => assert!(self.known(of).image.is_some() || told.is_none() || self.is_late()),
+            (_, reported) => assert!(self.known(of).image.is_some() || reported.is_none() || self.is_late()),
         }
     }
 
-    fn parent(&self, parent: &Moment, told: &Parent) {
+    fn parent(&self, parent: &Moment, reported: &Parent) {
         let life = self.life(parent);
-        assert_eq!(told.pid, Some(life.pid()), "the parent in {:?}", self.happening);
-        self.start(parent, told.start);
-        self.entity("process.parent.entity_id", parent, told.entity_id.map(|id| id.to_string()));
-        self.exec_id("process.parent.exec_id", parent, told.exec_id);
-        self.executable("process.parent.executable", parent, told.executable.as_deref());
+        assert_eq!(reported.pid, Some(life.pid()), "the parent in {:?}", self.happening);
+        self.start(parent, reported.start);
+        self.entity("process.parent.entity_id", parent, reported.entity_id.map(|id| id.to_string()));
+        self.exec_id("process.parent.exec_id", parent, reported.exec_id);
+        self.executable("process.parent.executable", parent, reported.executable.as_deref());
     }
 
     /// Nearest first: the line as it was, where no parent of it is in doubt.
-    fn ancestors<A: Deref<Target = Ancestor>>(&self, told: &[A]) {
+    fn ancestors<A: Deref<Target = Ancestor>>(&self, reported: &[A]) {
         let above = &self.happening.line[1..];
         if self.is_late() || above.iter().any(|ancestor| self.known(ancestor).parent.is_some()) {
-            return self.doubtful_ancestors(told);
+            return self.doubtful_ancestors(reported);
         }
-        let pids: Vec<_> = told.iter().map(|ancestor| ancestor.pid.unwrap()).collect();
+        let pids: Vec<_> = reported.iter().map(|ancestor| ancestor.pid.unwrap()).collect();
         let expected: Vec<_> = above.iter().map(|ancestor| self.life(ancestor).pid()).collect();
         assert_eq!(pids, expected, "the ancestors in {:?}", self.happening);
-        for (place, (ancestor, told)) in above.iter().zip(told).enumerate() {
-            self.start(ancestor, told.start);
-            self.entity("process.ancestors", ancestor, told.entity_id.map(|id| id.to_string()));
+        for (place, (ancestor, reported)) in above.iter().zip(reported).enumerate() {
+            self.start(ancestor, reported.start);
+            self.entity("process.ancestors", ancestor, reported.entity_id.map(|id| id.to_string()));
             let own = format!("process.ancestors[{place}].executable");
-            let field = if told.entity_id.is_none() { "process.ancestors" } else { &own };
-            self.executable(field, ancestor, told.executable.as_deref());
+            let field = if reported.entity_id.is_none() { "process.ancestors" } else { &own };
+            self.executable(field, ancestor, reported.executable.as_deref());
         }
     }
 
-    /// Each was above the one before at some time, and the last is pid 1, or the reason why it is not stands there.
-    fn doubtful_ancestors<A: Deref<Target = Ancestor>>(&self, told: &[A]) {
+    /// Each was above the one before at some time, and the last is pid 1, or the reason why it is not is there.
+    fn doubtful_ancestors<A: Deref<Target = Ancestor>>(&self, reported: &[A]) {
         let mut below = self.happening.line[0].life;
-        for told in told {
+        for reported in reported {
             let tick = |start: Timestamp| start.0 / TICK_NS.cast_signed();
-            let is_told = |life: &Life| {
-                Some(life.pid()) == told.pid && told.start.map(tick) == Some(tick(wall(life.start_ns())))
+            let is_reported = |life: &Life| {
+                Some(life.pid()) == reported.pid
+                    && reported.start.map(tick) == Some(tick(wall(life.start_ns())))
             };
-            let above = self.world.lives.iter().position(is_told);
-            let above = above.unwrap_or_else(|| panic!("{:?} never was", **told));
+            let above = self.world.lives.iter().position(is_reported);
+            let above = above.unwrap_or_else(|| panic!("{:?} never was", **reported));
             assert!(self.was_above(below, above), "{above} was never above {below} in {:?}", self.happening);
             below = above;
         }

@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use crate::common::fake_proc::{FakeProc, Shown};
+use crate::common::fake_proc::{FakeProc, Shown, StatLine};
 
 /// Nanoseconds of a clock tick.
 pub(crate) const TICK_NS: u64 = 10_000_000;
@@ -59,11 +59,8 @@ impl ShownProc {
 
     /// Shows its state, and a parent that may be another one.
     pub(crate) fn show_stat(&self, pid: u32, state: char, start_ns: u64, parent: u32) {
-        let ticks = start_ns / TICK_NS;
-        let stat = format!(
-            "{pid} ({pid}) {state} {parent} {pid} {pid} 0 -1 0 1 2 3 4 5 6 7 8 20 0 1 0 {ticks} 0 0\n"
-        );
-        fs::write(self.proc.of(pid).join("stat"), stat).unwrap();
+        let stat = StatLine { pid, comm: &pid.to_string(), state, ppid: parent, flags: 0, start_ns };
+        fs::write(self.proc.of(pid).join("stat"), stat.to_string()).unwrap();
     }
 
     /// Shows of a process that has ended and was not waited for what little is left.

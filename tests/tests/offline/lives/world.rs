@@ -27,7 +27,7 @@ const PID_NAMESPACE: u64 = 4_026_531_836;
 /// A life's number, in the order of their starts.
 pub(crate) type LifeId = usize;
 
-/// What may happen. Who does it is told by a number, of those who can.
+/// What may happen. A number chooses who does it, among those who can.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Fork {
@@ -66,9 +66,9 @@ pub(crate) enum Step {
     Read {
         records: usize,
     },
-    /// The agent notices what was lost, and begins a census if it must.
+    /// The agent notices what was lost, and begins a snapshot of /proc if it must.
     Notice,
-    /// The census is over, and what was in the ring by then has been read.
+    /// The snapshot is complete, and what was in the ring by then has been read.
     Reconcile,
 }
 
@@ -180,7 +180,7 @@ impl World {
         above.map(moment).collect()
     }
 
-    /// Whether a life ran an image, or may be taken to: where a record was lost, what /proc tells of the parent may be later
+    /// Whether a life ran an image, or may be taken to: where a record was lost, what /proc has of the parent may be later
     /// than the fork.
     pub(crate) fn may_have_run(&self, life: LifeId, path: &str) -> bool {
         let ran = |id: LifeId| {

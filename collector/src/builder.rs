@@ -1,0 +1,414 @@
+//! Configures and starts an agent.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+use crate::{
+    checksum::Algorithms,
+    collector::{Collector, Handle, set_thread_nice},
+    config::{Checksums, Config, ConfigError, Redaction},
+    describe::Cgroups,
+    digest::Digests,
+    enrich::Enricher,
+    event::{Action, Agent, AgentKind},
+    filter::{Filter, Selection},
+    linux::give_memory_back,
+    load::{self, LoadError, Loaded},
+    machine::Machine,
+    options,
+    pipeline::{
+        self, Pipeline, Stopper,
+        accounts::Accounts,
+        channel::{Slots, channel},
+        commands::Commands,
+        handoff::{Batches, Events, Handoff},
+    },
+    procfs::{OpenProcError, Proc},
+    reload::Reloader,
+    source::{
+        RecordSource,
+        recording::{Progress, Recorder, Recording, RecordingError},
+        replay::Replay,
+        ring::Ring,
+    },
+    stream::batch::{Batch, BatchBuilder},
+    wake_event::WakeEvent,
+};
+
+/// Events in the channel to the consumer. What waits beyond them is in the queue.
+const EVENTS: usize = 1024;
+/// Batches in that channel.
+const BATCHES: usize = 8;
+
+/// Why the agent did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The programs could not be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// /proc is missing.
+    #[error(transparent)]
+    Proc(#[from] OpenProcError),
+    /// A recording could not be read or written.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// The system refused a descriptor or a thread.
+    #[error("cannot start the agent's thread")]
+    Thread(#[source] io::Error),
+    /// Only connections were asked for, and their hooks could not be attached.
+    #[error("nothing to watch: {reason}")]
+    NothingToWatch {
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// Configures an agent. Without any call it reports exec, exit and connect, as the binary does.
+#[derive(Clone, Debug, Default)]
+pub struct Builder {
+    config: Config,
+    selection: Selection,
+    record: Option<PathBuf>,
+    proc: Option<PathBuf>,
+    stop_timeout: Option<Duration>,
+}
+
+impl Collector {
+    /// A collector to be configured.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
+
+/// With every value of a configuration.
+impl From<Config> for Builder {
+    fn from(config: Config) -> Self {
+        Self { config, ..Self::default() }
+    }
+}
+
+impl Builder {
+    /// The events that are reported. `Connect` brings its results, and every action the digests that come late.
+    #[must_use]
+    pub fn events(mut self, events: impl IntoIterator<Item = Action>) -> Self {
+        self.config.events = events.into_iter().collect();
+        self
+    }
+
+    /// Whether each process that runs already is reported first.
+    #[must_use]
+    pub fn snapshot(mut self, snapshot: bool) -> Self {
+        self.config.snapshot = snapshot;
+        self
+    }
+
+    /// What is left out, in the kernel.
+    #[must_use]
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.config.filter = filter;
+        self
+    }
+
+    /// The events that are written; the others count as filtered. Unlike a filter it picks events rather than processes, and
+    /// can end the stream.
+    #[must_use]
+    pub fn select(mut self, selection: Selection) -> Self {
+        self.selection = selection;
+        self
+    }
+
+    /// Which secrets are hidden.
+    #[must_use]
+    pub fn redaction(mut self, redaction: Redaction) -> Self {
+        self.config.redaction = redaction;
+        self
+    }
+
+    /// Which digests are computed of the images, and for how long an event waits for them.
+    #[must_use]
+    pub fn checksums(mut self, checksums: Checksums) -> Self {
+        self.config.checksums = checksums;
+        self
+    }
+
+    /// Writes the raw records to a new file as well, for [`Builder::replay`].
+    #[must_use]
+    pub fn record(mut self, path: impl Into<PathBuf>) -> Self {
+        self.record = Some(path.into());
+        self
+    }
+
+    /// In a replay, reads this directory as /proc. Without it, a replay has no /proc.
+    #[must_use]
+    pub fn proc(mut self, path: impl Into<PathBuf>) -> Self {
+        self.proc = Some(path.into());
+        self
+    }
+
+    /// How long a stop may take, 5 s without this call: late digests are waited for no longer than that.
+    #[must_use]
+    pub fn stop_timeout(mut self, timeout: Duration) -> Self {
+        self.stop_timeout = Some(timeout);
+        self
+    }
+
+    /// Loads and attaches the programs, and starts. It blocks for 0.1 to 0.5 s; async code uses
+    /// [`Builder::start_in_background`].
+    ///
+    /// # Errors
+    ///
+    /// The configuration is wrong, the process is not privileged, or the kernel lacks what the agent needs.
+    pub fn start(self) -> Result<Collector, StartError> {
+        self.live()?.events()
+    }
+
+    /// As [`Builder::start`], on a thread of its own, for any async runtime.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::start`].
+    pub async fn start_in_background(self) -> Result<Collector, StartError> {
+        let (sender, started) = oneshot::channel();
+        let start = move || {
+            // If nobody waits for it any more, the agent stops again.
+            let _ = sender.send(self.start());
+        };
+        thread::Builder::new().name("start".to_owned()).spawn(start).map_err(StartError::Thread)?;
+        started.await.unwrap_or_else(|_| Err(StartError::Thread(io::Error::other("the thread panicked"))))
+    }
+
+    /// As [`Builder::start`], with batches of encoded events instead of events: cheaper than encoding them yourself.
+    /// `with_events` keeps the typed events beside their lines.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::start`].
+    pub fn start_batches(self, with_events: bool) -> Result<Collector<Batch>, StartError> {
+        self.live()?.batches(with_events)
+    }
+
+    /// Takes the records from a recording. It needs no privileges. /proc of the machine that was recorded is gone: what
+    /// would have come from there is missing, unless [`Builder::proc`] provides it.
+    ///
+    /// # Errors
+    ///
+    /// The configuration is wrong, or the file is not a recording.
+    pub fn replay(self, recording: &Path) -> Result<Collector, StartError> {
+        self.recorded(recording)?.events()
+    }
+
+    /// As [`Builder::replay`], with batches instead of events.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::replay`].
+    pub fn replay_batches(self, recording: &Path, with_events: bool) -> Result<Collector<Batch>, StartError> {
+        self.recorded(recording)?.batches(with_events)
+    }
+
+    fn live(self) -> Result<Prepared, StartError> {
+        self.config.check()?;
+        let proc = Arc::new(Proc::live()?);
+        let mixed = load::find_cgroup2().is_some_and(|mount| mount.is_mixed_with_v1());
+        let machine = Machine::this(&proc, mixed);
+        let mut loaded = Loaded::attach(&load::LoadOptions {
+            ring_bytes: self.config.ring.bytes,
+            connections: self.config.wants_connections(),
+            kernel_log: self.config.kernel_log.level(),
+            filter: self.config.filter.clone(),
+        })?;
+        loaded.note_running(images_of_running(&proc))?;
+        let agent = agent(&machine, &loaded, &self.config.filter);
+        self.check_connections(&agent)?;
+        let ring = Ring::new(loaded);
+        give_memory_back();
+        let source: Box<dyn RecordSource> = match &self.record {
+            Some(path) => Box::new(Recorder::create(ring, path, &machine)?),
+            None => Box::new(ring),
+        };
+        Ok(Prepared::new(self, source, machine, proc, agent, None))
+    }
+
+    fn recorded(mut self, recording: &Path) -> Result<Prepared, StartError> {
+        self.config.check()?;
+        let recording = Recording::open(recording)?;
+        let machine = recording.machine().clone();
+        let proc = Arc::new(self.proc.as_deref().map_or_else(|| Ok(Proc::nowhere()), Proc::at)?);
+        let agent = Agent {
+            kind: AgentKind::Collector,
+            version: env!("CARGO_PKG_VERSION").into(),
+            kernel: Some(machine.kernel.clone()),
+            hooks: vec!["replay".to_owned()],
+            degraded: BTreeMap::default(),
+            filters: Filter { exec_limit: None, ..self.config.filter.clone() }.words(),
+        };
+        // The kernel side judged the records by the filter of that run. This one comes on top.
+        self.selection = self.selection.rules(self.config.filter.clone());
+        if !proc.is_nowhere() {
+            // The files of the machine that was recorded are not those of this one.
+            self.config.checksums.algorithms = Algorithms::NONE;
+        }
+        let source = Box::new(Replay::new(recording));
+        let progress = source.progress();
+        Ok(Prepared::new(self, source, machine, proc, agent, Some(progress)))
+    }
+
+    /// Connections that cannot be watched are a degraded feature, unless nothing else was asked for.
+    fn check_connections(&self, agent: &Agent) -> Result<(), StartError> {
+        let only_connections =
+            self.config.events.iter().all(|action| matches!(action, Action::Connect | Action::ConnectResult));
+        match agent.degraded.get(load::Part::Connections.feature()) {
+            Some(reason) if only_connections => Err(StartError::NothingToWatch { reason: reason.clone() }),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// Everything that the agent's thread needs, except where its events go.
+struct Prepared {
+    config: Config,
+    selection: Selection,
+    stop_timeout: Duration,
+    source: Box<dyn RecordSource>,
+    machine: Machine,
+    proc: Arc<Proc>,
+    agent: Agent,
+    /// Of a replay.
+    progress: Option<Progress>,
+}
+
+impl Prepared {
+    fn new(
+        builder: Builder,
+        source: Box<dyn RecordSource>,
+        machine: Machine,
+        proc: Arc<Proc>,
+        agent: Agent,
+        progress: Option<Progress>,
+    ) -> Self {
+        let Builder { config, selection, stop_timeout, .. } = builder;
+        let stop_timeout = stop_timeout.unwrap_or(Duration::from_secs(5));
+        Self { config, selection, stop_timeout, source, machine, proc, agent, progress }
+    }
+
+    fn events(self) -> Result<Collector, StartError> {
+        self.launch(EVENTS, |slots| Box::new(Events::new(slots)))
+    }
+
+    fn batches(self, with_events: bool) -> Result<Collector<Batch>, StartError> {
+        self.launch(BATCHES, |slots| Box::new(Batches::new(slots, BatchBuilder::new(with_events))))
+    }
+
+    fn launch<T>(
+        self,
+        capacity: usize,
+        handoff: impl FnOnce(Slots<T>) -> Box<dyn Handoff>,
+    ) -> Result<Collector<T>, StartError> {
+        let wake = WakeEvent::new().map_err(|errno| StartError::Thread(errno.into()))?;
+        let (slots, items) = channel(capacity, wake.clone());
+        let stopper = Stopper::new(wake.clone());
+        let commands = Commands::new(wake.clone());
+        let accounts = Accounts::default();
+        let reloader = Reloader::new(self.config.clone(), commands.clone());
+        let agent = Arc::new(self.agent.clone());
+        let handle = Handle::new(stopper.clone(), reloader, commands.clone(), accounts.clone(), agent);
+        let progress = self.progress.clone();
+        let handoff = handoff(slots);
+        let run = move || {
+            let (agent, started_ns) = (self.agent.clone(), self.machine.started_ns);
+            self.pipeline(handoff, stopper, commands, accounts, &wake).run(agent, started_ns)
+        };
+        let thread =
+            thread::Builder::new().name("collector".to_owned()).spawn(run).map_err(StartError::Thread)?;
+        Ok(Collector::new(items, handle, progress, thread))
+    }
+
+    /// The pipeline, on the thread that will run it.
+    fn pipeline(
+        self,
+        handoff: Box<dyn Handoff>,
+        stopper: Stopper,
+        commands: Commands,
+        accounts: Accounts,
+        wake: &WakeEvent,
+    ) -> Pipeline {
+        let Self { config, selection, stop_timeout, source, machine, proc, progress, .. } = self;
+        let live = progress.is_none();
+        let cgroups = load::find_cgroup2().filter(|_| live).and_then(|mount| Cgroups::new(mount.path()).ok());
+        let boot = machine.host.boot.as_ref().map_or("", |boot| boot.id.as_str());
+        let run_id = format!("{boot}:{}", machine.started_ns).into();
+        let digests = Digests::new(options::digest(&config), &proc, wake);
+        if live {
+            set_thread_nice(config.ring.nice);
+        }
+        Pipeline::new(pipeline::Setup {
+            source,
+            digests,
+            enricher: Enricher::new(machine, proc, cgroups, options::enrich(&config)),
+            options: pipeline::Options {
+                actions: config.actions(),
+                queue: config.queue.events,
+                ring_bytes: usize::try_from(config.ring.bytes).unwrap_or(0),
+                // Time is left for what follows: the outputs have to deliver the rest.
+                digest_grace: stop_timeout / 2,
+                live,
+            },
+            selection,
+            handoff,
+            stopper,
+            commands,
+            accounts,
+            run_id,
+        })
+    }
+}
+
+fn agent(machine: &Machine, loaded: &Loaded, filter: &Filter) -> Agent {
+    let degraded = loaded.degraded();
+    Agent {
+        kind: AgentKind::Collector,
+        version: env!("CARGO_PKG_VERSION").into(),
+        kernel: Some(machine.kernel.clone()),
+        hooks: loaded.hooks().iter().map(|&hook| hook.to_owned()).collect(),
+        degraded: degraded
+            .iter()
+            .map(|degraded| (degraded.feature.clone(), degraded.reason.clone()))
+            .collect(),
+        filters: filter.words(),
+    }
+}
+
+/// The process ids that exist, and the path of what each runs, as far as it can be read.
+fn images_of_running(proc: &Proc) -> impl Iterator<Item = (u32, Vec<u8>)> {
+    let tgids = proc.tgids().unwrap_or_default().into_iter();
+    tgids.filter_map(|tgid| Some((tgid, proc.process(tgid, None).ok()?.image().ok()?.path)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Builder, StartError};
+    use crate::config::Config;
+
+    #[test]
+    fn a_wrong_configuration_is_refused_before_anything_starts() {
+        let mut config = Config::default();
+        config.queue.events = 0;
+        let refused = Builder::from(config).replay(Path::new("/nowhere")).map(drop);
+        assert!(matches!(refused, Err(StartError::Config(_))), "{refused:?}");
+    }
+}

@@ -1,0 +1,50 @@
+//! The end of a run.
+
+use std::time::{Duration, Instant};
+
+use super::summary;
+use crate::{collector::Handle, stream::output::FanoutHandle};
+
+/// Ends a run, within a time.
+pub(super) struct Stop {
+    handle: Handle,
+    fanout: FanoutHandle,
+    timeout: Duration,
+}
+
+impl Stop {
+    /// For this agent and its outputs.
+    pub(super) fn new(handle: Handle, fanout: FanoutHandle, timeout: Duration) -> Self {
+        Self { handle, fanout, timeout }
+    }
+
+    /// Asks the agent to stop, and bounds how long outputs may hold up the stream. Returns the time of the request.
+    pub(super) fn begin(&self) -> Instant {
+        let now = Instant::now();
+        self.handle.stop();
+        self.fanout.block_until(now + self.timeout * 7 / 10);
+        now
+    }
+
+    /// When the process has to end.
+    pub(super) fn end(&self, begun: Instant) -> Instant {
+        begun + self.timeout
+    }
+
+    /// Until when outputs may deliver; the process has to end a little later. Without a request, the stream ended by itself just
+    /// now.
+    pub(super) fn deadline_of_outputs(&self, begun: Option<Instant>) -> Instant {
+        begun.unwrap_or_else(Instant::now) + self.timeout * 9 / 10
+    }
+
+    /// Has every output open its destination again.
+    pub(super) fn reopen(&self) {
+        self.fanout.reopen();
+    }
+
+    /// Ends the process: the time is up. What was not delivered is counted on stderr.
+    pub(super) fn give_up(&self) -> ! {
+        summary::print_undelivered(&self.fanout.reports());
+        std::process::exit(1)
+    }
+}
