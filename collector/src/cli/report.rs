@@ -31,7 +31,7 @@ pub(super) fn examine(asked: &Doctor, colour: ColourChoice) -> anyhow::Result<Ex
 /// `collector inspect`: prints what could be read. If the process ended meanwhile, stderr and the exit code say so.
 pub(super) fn inspect(asked: &Inspect, colour: ColourChoice) -> anyhow::Result<ExitCode> {
     let pid = asked.pid;
-    let inspection = inspect::inspect(pid, inspect::Options { resolve: asked.resolve })?;
+    let inspection = inspect::inspect(pid, inspect::InspectOptions { resolve: asked.resolve })?;
     let terminal = io::stdout().is_terminal();
     let format = asked.format.unwrap_or(if terminal { ReportFormat::Text } else { ReportFormat::Json });
     let code = print(|out| match format {
