@@ -111,12 +111,12 @@ fn carry(
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Prints the start line for a person who watches, on a terminal or with -v. Anywhere else it goes to the log.
+/// Prints the start line on a terminal or with -v; elsewhere the log has it.
 fn announce(stream: &Stream, settings: &Settings, hooks: usize) {
     let events = settings.events.iter().map(|action| action.name()).collect::<Vec<_>>().join(", ");
     let host = rustix::system::uname();
     let host = host.nodename().to_string_lossy();
-    if stream.verbosity.talks() {
+    if stream.verbosity.prints_summary() {
         // Nobody reads a closed stderr.
         let _ = writeln!(io::stderr(), "collector: watching {events} on {host}; {hooks} hooks; Ctrl-C ends");
     } else {
