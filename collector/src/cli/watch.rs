@@ -34,11 +34,11 @@ pub(super) fn run(run: &Run, colour: ColourChoice) -> anyhow::Result<ExitCode> {
     let mut settings = run.settings()?;
     log::start(&settings.log.level, colour.on(io::stderr().is_terminal()))?;
     let (warnings, rest): (Vec<_>, Vec<_>) = settings.resolve_paths().into_iter().partition(Note::is_warning);
-    for words in Note::in_words(&warnings) {
-        tracing::warn!("{words}");
+    for message in Note::messages(&warnings) {
+        tracing::warn!("{message}");
     }
-    for words in Note::in_words(&rest) {
-        tracing::info!("{words}");
+    for message in Note::messages(&rest) {
+        tracing::info!("{message}");
     }
     // First the outputs: nothing is loaded if one of them cannot be opened.
     let outputs = outputs::open_all(settings.outputs(), colour, run.stream.wide)?;

@@ -4,6 +4,7 @@
 mod facts;
 mod limit;
 mod path;
+mod recent;
 mod resolve;
 mod rule;
 mod selection;

@@ -157,3 +157,143 @@ impl Pipeline {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::BTreeMap,
+        io,
+        os::fd::BorrowedFd,
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
+
+    use super::{
+        Pipeline, PipelineOptions, Setup, Stopper, channel::Closed, commands::Commands, handoff::Handoff,
+        published_counters::PublishedCounters,
+    };
+    use crate::{
+        config::Config,
+        digest::Digests,
+        enrich::Enricher,
+        event::{Action, Agent, AgentKind, Event, LossReason},
+        filter::Selection,
+        machine::Machine,
+        options,
+        procfs::Proc,
+        source::RecordSource,
+        wake_event::WakeEvent,
+    };
+
+    /// Broken records, this many.
+    struct Broken(u32);
+
+    impl RecordSource for Broken {
+        fn next(&mut self, take: &mut dyn FnMut(&[u8])) -> bool {
+            let is_left = self.0 > 0;
+            if is_left {
+                self.0 -= 1;
+                take(&[0; 8]);
+            }
+            is_left
+        }
+
+        fn readable(&self) -> Option<BorrowedFd<'_>> {
+            None
+        }
+
+        fn is_finished(&self) -> bool {
+            self.0 == 0
+        }
+
+        fn scan(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn stop(&mut self) {}
+
+        fn counters(&mut self) -> io::Result<collector_common::Counters> {
+            Ok(collector_common::Counters::default())
+        }
+    }
+
+    /// Keeps at most this many events; then it is closed.
+    #[derive(Clone)]
+    struct Kept(Arc<Mutex<Vec<Event>>>, usize);
+
+    impl Handoff for Kept {
+        fn has_room(&mut self) -> Result<bool, Closed> {
+            if self.0.lock().unwrap().len() < self.1 { Ok(true) } else { Err(Closed) }
+        }
+
+        fn push(&mut self, event: Box<Event>) {
+            self.0.lock().unwrap().push(*event);
+        }
+
+        fn flush(&mut self) {}
+    }
+
+    /// Runs a pipeline of broken records whose consumer takes at most `most` events. Returns these and the published counters.
+    fn run(broken: u32, most: usize) -> (Vec<Event>, PublishedCounters) {
+        let proc = Arc::new(Proc::nowhere());
+        let wake = WakeEvent::new().unwrap();
+        let config = Config::default();
+        let (kept, counters) = (Kept(Arc::default(), most), PublishedCounters::default());
+        let setup = Setup {
+            source: Box::new(Broken(broken)),
+            digests: Digests::new(options::digest(&config), &proc, &wake),
+            enricher: Enricher::new(Machine::this(&proc, false), proc, None, options::enrich(&config)),
+            options: PipelineOptions {
+                actions: config.actions(),
+                queue: 100,
+                ring_bytes: 1 << 16,
+                digest_grace: Duration::ZERO,
+                live: false,
+            },
+            selection: Selection::default(),
+            handoff: Box::new(kept.clone()),
+            commands: Commands::new(wake.clone()),
+            stopper: Stopper::new(wake),
+            counters: counters.clone(),
+            run_id: Arc::from("run"),
+        };
+        let agent = Agent {
+            kind: AgentKind::Collector,
+            version: "0".into(),
+            kernel: None,
+            hooks: Vec::new(),
+            degraded: BTreeMap::new(),
+            filters: Vec::new(),
+        };
+        Pipeline::new(setup).run(agent, 1);
+        let events = std::mem::take(&mut *kept.0.lock().unwrap());
+        (events, counters)
+    }
+
+    #[test]
+    fn the_counters_at_the_end_are_those_of_agent_stop() {
+        let (events, counters) = run(3, usize::MAX);
+        assert_eq!(events.first().map(Event::action), Some(Action::AgentStart));
+        let stop = events.last().unwrap();
+        assert_eq!(stop.action(), Action::AgentStop);
+        assert_eq!(stop.counters.as_deref(), Some(&counters.counters()));
+        assert_eq!(counters.counters()["agent-stop"].written, 1);
+    }
+
+    #[test]
+    fn every_broken_record_is_counted_and_reported_as_lost() {
+        let (events, counters) = run(3, usize::MAX);
+        let losses = events.iter().filter_map(|event| event.loss.as_ref());
+        let broken: u64 =
+            losses.filter(|loss| loss.reason == LossReason::Decode).map(|loss| loss.count).sum();
+        assert_eq!(broken, 3);
+        assert_eq!(counters.counters()["unknown"].lost, 3);
+    }
+
+    #[test]
+    fn the_counters_are_published_when_the_consumer_is_gone() {
+        let (events, counters) = run(0, 1);
+        assert_eq!(events.len(), 1);
+        assert_eq!(counters.counters()["agent-start"].written, 1);
+    }
+}
