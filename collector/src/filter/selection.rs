@@ -282,7 +282,7 @@ mod tests {
         assert!(selection.wants(&connection(Action::ConnectResult, "0")));
         assert!(
             !selection.wants(&connection(Action::Connect, "0")),
-            "a connect is judged by what the process is then"
+            "the state of the process at the connect decides"
         );
         assert!(!selection.wants(&Event::new(Action::Connect, Timestamp(0), Shared::default())));
     }

@@ -15,7 +15,7 @@ pub(super) struct LimitedLog {
     unlogged: u64,
 }
 
-/// How many occurrences were not logged: words behind a message, none for 0.
+/// How many occurrences were not logged: the end of a message, empty for 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unlogged(u64);
 

@@ -78,7 +78,6 @@ impl ProcFile {
             Self::GidMap | Self::Maps | Self::Mountinfo | Self::Smaps | Self::UidMap => None,
             Self::Cmdline | Self::Environ => Some(0),
             Self::Cgroup
-            | Self::Comm
             | Self::Io
             | Self::Limits
             | Self::SmapsRollup
