@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// How outputs for people look.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Style {
     /// For an output that is a terminal.

@@ -11,13 +11,14 @@ mod user;
 use std::mem::discriminant;
 
 use collector_common::{EXCLUDE, ONLY, PARENT_SHIFT};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use self::path::Trie;
+#[doc(hidden)]
+pub use self::resolve::{Finding, Note};
 pub use self::{
     limit::{Limit, LimitError},
     path::{PathRule, PathRuleError},
-    resolve::{Finding, Note},
     rule::{CgroupRule, Comm, Rule, RuleError},
     selection::Selection,
     user::UserError,
@@ -26,6 +27,7 @@ use crate::event::Process;
 
 /// The facts that rules look at, of a process that the agent found in /proc. A fact that is absent matches no rule.
 #[derive(Clone, Copy, Debug, Default)]
+#[doc(hidden)]
 pub struct Facts<'p> {
     /// The effective user.
     pub uid: Option<u32>,
@@ -55,8 +57,19 @@ impl<'p> Facts<'p> {
     }
 }
 
-/// `[filter]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+/// `[filter]`. The kernel side judges by it, so what it leaves out costs next to nothing.
+///
+/// ```
+/// use collector::filter::Filter;
+///
+/// let mut filter = Filter::default();
+/// filter.exclude.push("image=/usr/bin/runc".parse()?);
+/// filter.only.push("cgroup=/system.slice".parse()?);
+/// filter.exec_limit = Some("100/s:200".parse()?);
+/// assert_eq!(filter.words(), ["exclude image=/usr/bin/runc", "only cgroup=/system.slice", "exec-limit 100/s:200"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Filter {
     /// Leaves out what matches any of these.
@@ -64,6 +77,7 @@ pub struct Filter {
     /// Leaves out, for each key that has rules here, what matches none of them.
     pub only: Vec<Rule>,
     /// Limits how many executions of each image are written.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub exec_limit: Option<Limit>,
 }
 
@@ -79,6 +93,7 @@ impl Filter {
 
     /// Whether a rule leaves out a process that the agent found in /proc, which the kernel side has not judged. It would
     /// judge the same, with one difference: here a rule on the id of a cgroup does not match the cgroups below it.
+    #[doc(hidden)]
     #[must_use]
     pub fn leaves_out(&self, facts: &Facts<'_>) -> bool {
         // One rule of each key that has rules must match.
