@@ -26,6 +26,7 @@ pub enum Algorithm {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "Vec<Algorithm>", into = "Vec<Algorithm>")]
+#[non_exhaustive]
 #[expect(missing_docs, reason = "each is the algorithm of its name")]
 pub struct Algorithms {
     pub md5: bool,

@@ -7,7 +7,9 @@ mod write;
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Deserializer, Serialize};
+#[cfg(feature = "cli")]
+use serde::Deserializer;
+use serde::{Deserialize, Serialize};
 
 pub use self::error::ConfigError;
 #[doc(inline)]
@@ -32,6 +34,7 @@ use crate::{checksum::Algorithms, defaults, event::Action, filter::Filter, redac
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct Config {
     /// The events to write.
     #[serde(deserialize_with = "events::events")]
@@ -57,6 +60,7 @@ pub struct Config {
 /// `[ring]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct Ring {
     /// Its size in bytes, a power of two.
     #[serde(deserialize_with = "units::size", serialize_with = "write::size")]
@@ -68,6 +72,7 @@ pub struct Ring {
 /// `[queue]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct Queue {
     /// How many events wait at most.
     pub events: usize,
@@ -76,6 +81,7 @@ pub struct Queue {
 /// `[processes]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct Processes {
     /// How many processes are kept at most.
     pub entries: usize,
@@ -89,6 +95,7 @@ pub struct Processes {
 /// `[redaction]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct Redaction {
     /// Which values are hidden.
     pub mode: Mode,
@@ -101,6 +108,7 @@ pub struct Redaction {
 /// `[checksums]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct Checksums {
     /// The algorithms; none switches digests off.
     pub algorithms: Algorithms,
@@ -240,13 +248,12 @@ impl Config {
     }
 }
 
-/// Reads the names of events that can be asked for, and refuses others with these names. For the field
-/// [`Config::events`] of other structs.
-///
-/// # Errors
-///
-/// A name is not one of them.
-pub fn deserialize_events<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<Action>, D::Error> {
+/// Reads the names of events that can be asked for, and refuses others with these names: for the field [`Config::events`] of
+/// other structs.
+#[cfg(feature = "cli")]
+pub(crate) fn deserialize_events<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeSet<Action>, D::Error> {
     events::events(deserializer)
 }
 

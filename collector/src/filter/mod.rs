@@ -71,6 +71,7 @@ impl<'p> Facts<'p> {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct Filter {
     /// Leaves out what matches any of these.
     pub exclude: Vec<Rule>,
