@@ -47,9 +47,7 @@ fn main() -> io::Result<()> {
 fn find(manifest: &Path, out: &Path, below: &Path) -> Option<PathBuf> {
     // A relative directory is relative to where cargo was started, which a build script does not see.
     let named = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).filter(|target| target.is_absolute());
-    // OUT_DIR is TARGET[/TRIPLE]/PROFILE/build/PACKAGE[/HASH]/out. It shows a target directory that was set in any way.
-    let of_out = out.ancestors().skip(4).take(3).map(Path::to_owned);
-    let targets = named.into_iter().chain(of_out).chain([manifest.join("../target")]);
+    let targets = named.into_iter().chain(targets_of(out)).chain([manifest.join("../target")]);
     let mut places: Vec<PathBuf> =
         targets.chain([manifest.to_owned()]).map(|place| place.join(below)).collect();
     if let Some(found) = places.iter().position(|place| place.exists()) {
@@ -63,4 +61,16 @@ fn find(manifest: &Path, out: &Path, below: &Path) -> Option<PathBuf> {
         }
     }
     None
+}
+
+/// The target directory that OUT_DIR lies in, in whatever way it was set, and the part of it for the target triple. Never a
+/// directory above: anyone may write to that of a checkout in /tmp, and the object runs in the kernel.
+fn targets_of(out: &Path) -> Vec<PathBuf> {
+    // Cargo marks both as caches.
+    let Some(marked) = out.ancestors().find(|dir| dir.join("CACHEDIR.TAG").exists()) else {
+        return Vec::new();
+    };
+    let is_of_triple = env::var_os("TARGET").is_some_and(|triple| marked.file_name() == Some(&triple));
+    let above = marked.parent().filter(|_| is_of_triple);
+    [Some(marked), above].into_iter().flatten().map(Path::to_owned).collect()
 }
