@@ -14,7 +14,7 @@ use crate::{
 /// Smallest buffer. A batch and the line that fills it must fit.
 pub const BUFFER_MIN: u64 = 1 << 20;
 /// Buffer of an output that does not say how large.
-const BUFFER_DEFAULT: u64 = 8 << 20;
+const BUFFER_DEFAULT: u64 = 32 << 20;
 /// Largest buffer.
 pub const BUFFER_MAX: u64 = 64 << 30;
 
@@ -34,7 +34,7 @@ pub struct OutputConfig {
     /// Bytes that may wait for it.
     #[serde(default = "default_buffer")]
     pub buffer: ByteSize,
-    /// What happens when the buffer is full; absent: `block` for standard output alone, `drop_oldest` otherwise.
+    /// What happens when the buffer is full; absent: `block` if it is the only output, `drop_oldest` otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when_full: Option<WhenFull>,
     /// What happens when the destination closes or fails; absent: `retry` for files, for standard output `end` if it is the

@@ -306,7 +306,7 @@ fn prepare(opened: Opened, only: bool) -> Result<(Output, Worker), OpenError> {
     let when_full = match config.when_full {
         Some(WhenFull::Block) if !only => WhenFull::DropNewest,
         Some(when_full) => when_full,
-        None if is_stdout && only => WhenFull::Block,
+        None if only => WhenFull::Block,
         None => WhenFull::DropOldest,
     };
     let (when_closed, on_closed) = match (config.when_closed, is_stdout) {
