@@ -99,7 +99,7 @@ pub fn connect(process: Address) -> Fate {
     }
 }
 
-/// A process of which neither fork nor exec was seen.
+/// A process whose fork and exec the kernel side did not see.
 #[inline(always)]
 pub fn found(process: Address) -> Fate {
     if filter!(any) == 0 {

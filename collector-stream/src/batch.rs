@@ -134,7 +134,7 @@ impl BatchBuilder {
     }
 }
 
-/// What the agent asks of whoever carries its batches away, for `agent-stop`.
+/// What the consumer of batches reports to the agent, for `agent-stop`.
 pub trait Delivery: Send + Debug {
     /// `event.sequence` of the last event that every output was offered.
     fn offered(&self) -> u64;

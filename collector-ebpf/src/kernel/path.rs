@@ -37,7 +37,7 @@ pub fn walk(place: u32, path: Address) -> bool {
     false
 }
 
-/// One step of the walk at `place`. The verifier checks a global function once, whoever calls it. Inlined into the
+/// One step of the walk at `place`. The verifier checks a global function once, not for each caller. Inlined into the
 /// loop, it would be checked for each step, which was most of the agent's cost at the start.
 #[unsafe(no_mangle)]
 #[inline(never)]

@@ -2,7 +2,7 @@
 //!
 //! Since Linux 7.0 a tracing program can be preempted. While it is, the kernel does not run the same program again on
 //! that CPU, so events of that time would be lost. On these kernels a backup runs behind the primary program of each
-//! hook. The primary marks the task; a missing mark tells the backup that the primary did not run. The program that
+//! hook. The primary marks the task; a missing mark shows the backup that the primary did not run. The program that
 //! follows connections has a backup on every kernel, because interrupts run it too; that backup needs no mark.
 //!
 //! This is safe because the task of the event runs both programs, the primary first, whatever other tasks do in

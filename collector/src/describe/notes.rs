@@ -90,7 +90,7 @@ impl<'a> Notes<'a> {
         self.capture.bytes.insert(path, BASE64_STANDARD.encode(bytes));
     }
 
-    /// Notes which members of a list are not exact, and of which a part was hidden.
+    /// Notes which members of a list are not exact, and which have a hidden part.
     pub(super) fn list(&mut self, name: &str, inexact: &[(usize, Box<[u8]>)], redacted: &[usize]) {
         for (place, exact) in inexact {
             self.exact(format!("{name}[{place}]"), exact);
@@ -98,7 +98,7 @@ impl<'a> Notes<'a> {
         self.capture.redacted.extend(redacted.iter().map(|place| format!("{name}[{place}]")));
     }
 
-    /// Notes which arguments are not exact, and of which a part was hidden.
+    /// Notes which arguments are not exact, and which have a hidden part.
     pub(super) fn args(&mut self, name: &str, args: &Fact<Args>) {
         if let Some(args) = args.value() {
             self.list(name, &args.inexact, &args.redacted);

@@ -129,7 +129,7 @@ fn resolve_all(rules: &[Rule], list: &str, notes: &mut Vec<Note>) -> Vec<Rule> {
 /// What there is at a path now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
-    /// A file that can run, or a directory; or nobody knows, since the agent may not look.
+    /// A file that can run, or a directory; or unknown, since the agent may not look.
     Something,
     Nothing,
     Links,

@@ -67,7 +67,7 @@ impl Selection {
         self
     }
 
-    /// Selects so many events at most; then [`Selection::is_done`].
+    /// Selects at most this number of events; then [`Selection::is_done`].
     #[must_use]
     pub fn count(mut self, count: NonZero<u64>) -> Self {
         self.left = Some(count.get());

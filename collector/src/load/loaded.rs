@@ -1,4 +1,4 @@
-//! The programs in the kernel: [`Loaded`], and how it comes about.
+//! The programs in the kernel: [`Loaded`], and how it is made.
 
 use std::{fs::File, io, io::Read as _};
 

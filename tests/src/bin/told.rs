@@ -1,4 +1,4 @@
-//! Reads what a tool told of the processes that `load` made.
+//! Reads what a tool reported of the processes that `load` made.
 //!
 //! | arguments | |
 //! |---|---|
@@ -27,7 +27,7 @@ const DIGITS: usize = 8;
 
 /// What has been read so far.
 struct Told {
-    /// By number: its last argument has been told.
+    /// By number: its last argument has been reported.
     caught: Vec<bool>,
     lost: u64,
     lags_ns: Vec<u64>,
@@ -36,7 +36,7 @@ struct Told {
 fn main() {
     let args: Vec<String> = env::args().skip(1).collect();
     let [format, count, file] = &args[..] else {
-        panic!("wrong usage; the table at the top of tests/src/bin/told.rs shows what can be asked")
+        panic!("wrong usage; the table at the top of tests/src/bin/told.rs shows the arguments")
     };
     let mut told = Told { caught: vec![false; count.parse().unwrap()], lost: 0, lags_ns: Vec::new() };
     let read: fn(&mut Told, &[u8]) = match format.as_str() {

@@ -29,7 +29,7 @@ fn spawn_as(pid: u32, plan: &Plan) -> Child {
     thread::sleep(Duration::from_millis(11));
     let plan = Plan { pid: Some(pid), ..plan.clone() };
     // Another process may have been given the id meanwhile, and ends.
-    until("a process id that nobody has", || match plan.try_spawn() {
+    until("a process id that is free", || match plan.try_spawn() {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => None,
         child => Some(child.unwrap()),
     })

@@ -1,4 +1,4 @@
-//! The stream as a whole: how it begins and ends, where it goes, what is left out of it, and what happens when nobody
+//! The stream as a whole: how it begins and ends, where it goes, what is left out of it, and what happens when no process
 //! takes it.
 
 use std::{

@@ -349,7 +349,7 @@ fn an_error_cannot_speak_to_the_terminal() {
     assert!(error.contains(r"\u{1b}[2J\u{202e}x") && !error.contains('\x1b'), "{error:?}");
 }
 
-/// What a terminal of so many columns shows of a replay for people.
+/// What a terminal of this number of columns shows of a replay for people.
 fn on_terminal(columns: u16, name: &str, flags: &[&str], variables: Variables<'_>) -> String {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();

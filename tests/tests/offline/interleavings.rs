@@ -85,7 +85,7 @@ impl Run {
         }
     }
 
-    /// All is read, and what was lost is learnt anew: from now on nothing is in doubt.
+    /// All is read, and what was lost is learned again: from now on nothing is in doubt.
     fn settle(&mut self) {
         // One snapshot may be under way that began before the last loss.
         for step in [Step::Reconcile, Step::Notice, Step::Reconcile] {

@@ -1,4 +1,4 @@
-//! The load generator of the tests package, and `told`, which counts what a tool reported about the load.
+//! The load generator of the tests package, and `told`, which counts the processes of the load that a tool reported.
 //!
 //! Both are programs of their own, since xtask is compiled without optimization.
 
