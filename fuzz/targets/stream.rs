@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use collector::{
     decode::decode,
-    enrich::{Enricher, EnrichOptions},
+    enrich::{EnrichOptions, Enricher},
     event::{Action, Host},
     filter::Filter,
     machine::Machine,
