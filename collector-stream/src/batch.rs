@@ -19,7 +19,7 @@ const LINE_BYTES: usize = 16 << 10;
 pub struct Batch {
     json: Buffer,
     index: Vec<Entry>,
-    /// One for each entry, or none where no output wants them.
+    /// One for each entry, or none at all if no output needs them.
     events: Vec<Event>,
     host: Shared<Host>,
 }

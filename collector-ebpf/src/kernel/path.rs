@@ -120,7 +120,7 @@ struct Place {
 }
 
 impl Place {
-    /// One read gets all of them if they are adjacent. These reads are most of what a walk costs, at each exec and in
+    /// One read gets all of them if they are adjacent. These reads are most of the cost of a walk, at each exec and in
     /// the verifier.
     #[inline(always)]
     fn of(dentry: Address) -> Self {

@@ -50,7 +50,7 @@ impl Role {
             return true;
         }
         let Some(mark) = mark() else { return self == Self::Primary };
-        // SAFETY: the byte belongs to this task and is never removed. Nobody else accesses it: no other task and no
+        // SAFETY: the byte belongs to this task and is never removed. Nothing else accesses it: no other task and no
         // interrupt has this task's id and runs these programs.
         let was_marked = unsafe { mark.replace(u8::from(self == Self::Primary)) };
         let is_mine = self == Self::Primary || was_marked == 0;

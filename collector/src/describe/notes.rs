@@ -11,7 +11,7 @@ use crate::{
     track::Args,
 };
 
-/// Writes the `capture` of one event. Each method returns the value of a field and notes what there is to say of it.
+/// Writes the `capture` of one event. Each method returns the value of a field and notes what `capture` says of it.
 pub(crate) struct Notes<'a> {
     capture: &'a mut Capture,
     inherited: bool,

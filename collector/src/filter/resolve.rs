@@ -135,7 +135,7 @@ enum Found {
     Links,
 }
 
-/// The rule on the path without symbolic links, where that is another path, and what there is.
+/// The rule on the path without symbolic links, if that is another path, and what exists there.
 fn look(rule: &PathRule) -> (Option<PathRule>, Found) {
     let (directory, beginning) = match rule.text().strip_suffix('*').and_then(|text| text.rsplit_once('/')) {
         Some((directory, beginning)) => (Path::new(directory), Some(beginning)),

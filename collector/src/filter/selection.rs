@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_selects_so_many_and_what_is_about_the_stream() {
+    fn a_count_selects_that_many_events_and_those_about_the_stream() {
         let mut selection = Selection::default().count(NonZero::new(2).unwrap());
         assert!(selection.wants(&exec(7, &[])) && !selection.is_done());
         assert!(selection.wants(&exec(8, &[])) && selection.is_done());

@@ -71,7 +71,7 @@ impl Loaded {
         &self.degraded
     }
 
-    /// The parts, for the one who reads the ring. Dropping the programs detaches them; ring and counters live on.
+    /// The parts, for the reader of the ring. Dropping the programs detaches them; ring and counters live on.
     pub(crate) fn into_parts(self) -> (Programs, RingBuf<MapData>, KernelCounters) {
         (self.programs, self.records, self.counters)
     }

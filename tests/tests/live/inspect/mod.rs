@@ -177,7 +177,7 @@ fn the_id_of_a_thread_is_answered_with_its_process() {
 }
 
 #[live_test(without_agent)]
-fn a_pid_that_nobody_has_is_a_failure_with_a_clear_message() {
+fn a_pid_without_a_process_is_a_failure_with_a_clear_message() {
     let output = run(4_000_000_000, &[]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(

@@ -101,7 +101,7 @@ fn each_of_twenty_thousand_short_connects_is_attributed_to_its_process() {
     findings.conclude();
 }
 
-/// Rows 7 and 20, for processes that are gone before anybody could look who has the pid now.
+/// Rows 7 and 20, for processes that are gone before /proc could show which process has the pid now.
 #[live_test(alone)]
 fn a_pid_used_again_hundreds_of_times_has_the_arguments_and_connections_of_each_life() {
     let ports = Ports::new();
