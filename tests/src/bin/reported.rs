@@ -26,7 +26,7 @@ const MARK: (&[u8], &[u8]) = (b"load-", b"-whole");
 const DIGITS: usize = 8;
 
 /// What has been read so far.
-struct Told {
+struct Reported {
     /// By number: its last argument has been reported.
     caught: Vec<bool>,
     lost: u64,
@@ -36,24 +36,24 @@ struct Told {
 fn main() {
     let args: Vec<String> = env::args().skip(1).collect();
     let [format, count, file] = &args[..] else {
-        panic!("wrong usage; the table at the top of tests/src/bin/told.rs shows the arguments")
+        panic!("wrong usage; the table at the top of tests/src/bin/reported.rs shows the arguments")
     };
-    let mut told = Told { caught: vec![false; count.parse().unwrap()], lost: 0, lags_ns: Vec::new() };
-    let read: fn(&mut Told, &[u8]) = match format.as_str() {
-        "text" => Told::read_text,
-        "stream" => Told::read_record,
+    let mut reported = Reported { caught: vec![false; count.parse().unwrap()], lost: 0, lags_ns: Vec::new() };
+    let read: fn(&mut Reported, &[u8]) = match format.as_str() {
+        "text" => Reported::read_text,
+        "stream" => Reported::read_record,
         other => panic!("no format {other:?}"),
     };
     let mut lines = BufReader::new(File::open(file).unwrap());
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line).unwrap() > 0 {
-        read(&mut told, &line);
+        read(&mut reported, &line);
         line.clear();
     }
-    told.say();
+    reported.say();
 }
 
-impl Told {
+impl Reported {
     fn read_text(&mut self, line: &[u8]) {
         self.mark(line);
         // execsnoop and bpftrace: `Lost 42 events`, on stderr, which may stand in the middle of a line of stdout.
