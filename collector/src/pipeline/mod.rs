@@ -420,7 +420,9 @@ impl Pipeline {
         let stop = self.intake.enricher.own(Action::AgentStop, now);
         self.intake.tally.made(Action::AgentStop);
         let mut stop = self.placed(stop, now);
-        stop.counters = Some(Box::new(self.intake.tally.counters()));
+        let counters = self.intake.tally.counters();
+        self.accounts.publish(counters.clone());
+        stop.counters = Some(Box::new(counters));
         if let Outcome::Damaged(damage) = self.source.outcome() {
             agent.degraded.insert("recording".to_owned(), damage.to_string());
             stop.agent = Some(Box::new(agent));

@@ -5,12 +5,11 @@ use std::{process::Stdio, thread, time::Duration};
 use collector_tests::{live::live_test, wait::until};
 use rustix::process::Signal;
 
-use super::agent::Outputs;
+use super::agent::{Count, Outputs, undelivered};
 use crate::overload::stopped::storm_of;
 
 #[live_test(alone)]
 fn sigterm_ends_a_run_whose_only_reader_is_stalled_and_what_it_did_not_get_is_counted() {
-    // The stream of the test comes first, so that the run is known to have begun; then it is the pipe alone that stalls.
     let directory = tempfile::tempdir().unwrap();
     let mut child = collector_tests::agent::command(&["run", "--event", "fork,exec,exit", "-v"])
         .stdout(Stdio::piped())
@@ -30,15 +29,8 @@ fn sigterm_ends_a_run_whose_only_reader_is_stalled_and_what_it_did_not_get_is_co
     assert!(begin.elapsed() < Duration::from_secs(6), "{:?}", begin.elapsed());
     assert_eq!(status.code(), Some(1));
     let said = stderr();
-    let counted =
-        said.lines().find(|line| line.contains("output stdout: nobody reads it; of ")).expect(&said);
-    let numbers: Vec<u64> = counted
-        .split(|c: char| !c.is_ascii_digit())
-        .filter(|word| !word.is_empty())
-        .map(|word| word.parse().unwrap())
-        .collect();
-    let [written, delivered, dropped, pending] = numbers[..] else { panic!("{counted}") };
-    assert_eq!(written, delivered + dropped + pending, "{counted}");
+    let (why, Count { written, .. }) = undelivered(&said, "stdout");
+    assert_eq!(why, "nobody reads it");
     let summary = said.lines().find(|line| line.contains("events seen: ")).expect(&said);
     assert!(
         summary.contains(&format!(" {written} written")),
@@ -51,11 +43,7 @@ fn a_second_sigterm_while_it_drains_changes_nothing() {
     let mut agent = Outputs::start(tempfile::tempdir().unwrap(), &["file:{}/stream.jsonl"], Stdio::null());
     agent.mark("an event", "stream.jsonl");
     agent.signal(Signal::TERM);
-    let (status, _) = {
-        // It may be gone already, and then there is nothing to interrupt.
-        let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&agent.child), Signal::TERM);
-        let status = until("the end of collector", || agent.child.try_wait().unwrap());
-        (status, ())
-    };
+    agent.signal(Signal::TERM);
+    let status = until("the end of collector", || agent.child.try_wait().unwrap());
     assert!(status.success(), "{}", agent.text("stderr"));
 }
