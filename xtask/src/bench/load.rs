@@ -47,7 +47,16 @@ impl Load {
     pub(super) fn build() -> Result<Self> {
         step::say("load generator: building");
         let mut cargo = workspace::cargo();
-        cargo.args(["build", "--package", "collector-tests", "--bin", "load", "--bin", "reported", "--release"]);
+        cargo.args([
+            "build",
+            "--package",
+            "collector-tests",
+            "--bin",
+            "load",
+            "--bin",
+            "reported",
+            "--release",
+        ]);
         step::show(&mut cargo).context("cannot build the load generator")?;
         Ok(Self { programs: workspace::target("release") })
     }
@@ -75,8 +84,9 @@ impl Load {
         };
         let mut command = Command::new(self.programs.join("reported"));
         let said = step::ask(command.args([format, &count.to_string()]).arg(output))?;
-        reported(&said)
-            .with_context(|| format!("cannot read the output of `reported` for {}: {said:?}", output.display()))
+        reported(&said).with_context(|| {
+            format!("cannot read the output of `reported` for {}: {said:?}", output.display())
+        })
     }
 
     fn run(&self, words: &[&str]) -> Result<Made> {
