@@ -1,4 +1,4 @@
-//! Whether standard output was closed when the process started. The standard library opens /dev/null instead before
+//! Whether standard output was closed when the process started. The standard library opens /dev/null in its place before
 //! `main`, and events would vanish there without a word.
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -129,13 +129,13 @@ fn resolve_all(rules: &[Rule], list: &str, notes: &mut Vec<Note>) -> Vec<Rule> {
 /// What there is at a path now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
-    /// A file that can run, or a directory; or unknown, since the agent may not look.
+    /// A file that can run, or a directory; or nobody knows, since the agent may not look.
     Something,
     Nothing,
     Links,
 }
 
-/// The rule on the path without symbolic links, if that is another path, and what exists there.
+/// The rule on the path without symbolic links, where that is another path, and what there is.
 fn look(rule: &PathRule) -> (Option<PathRule>, Found) {
     let (directory, beginning) = match rule.text().strip_suffix('*').and_then(|text| text.rsplit_once('/')) {
         Some((directory, beginning)) => (Path::new(directory), Some(beginning)),

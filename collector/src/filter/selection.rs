@@ -67,7 +67,7 @@ impl Selection {
         self
     }
 
-    /// Selects at most this number of events; then [`Selection::is_done`].
+    /// Selects so many events at most; then [`Selection::is_done`].
     #[must_use]
     pub fn count(mut self, count: NonZero<u64>) -> Self {
         self.left = Some(count.get());
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_selects_that_many_events_and_those_about_the_stream() {
+    fn a_count_selects_so_many_and_what_is_about_the_stream() {
         let mut selection = Selection::default().count(NonZero::new(2).unwrap());
         assert!(selection.wants(&exec(7, &[])) && !selection.is_done());
         assert!(selection.wants(&exec(8, &[])) && selection.is_done());
