@@ -134,7 +134,7 @@ impl Run {
     }
 }
 
-/// Batches as the agent builds them, handed on to nobody.
+/// Batches as the agent builds them, handed on to no consumer.
 struct Counted {
     builder: BatchBuilder,
     lines: Arc<AtomicUsize>,

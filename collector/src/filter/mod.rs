@@ -64,6 +64,7 @@ impl Filter {
         *self == Self::OFF
     }
 
+    /// Whether it leaves out a process with these facts. The limit is not considered.
     #[must_use]
     pub fn leaves_out(&self, facts: &Facts<'_>) -> bool {
         // One rule of each key that has rules must match.
