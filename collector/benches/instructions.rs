@@ -131,7 +131,7 @@ fn carry(mut batches: Items<Batch>, outputs: usize) -> u64 {
             Poll::Pending => thread::park(),
         }
     }
-    let reports = fanout.finish(Instant::now() + Duration::from_secs(60));
+    let reports = fanout.finish(Instant::now() + Duration::from_mins(1));
     assert!(reports.iter().all(|report| report.ending == Ending::Complete && report.counters.dropped == 0));
     reports.iter().map(|report| report.counters.delivered).min().unwrap()
 }
