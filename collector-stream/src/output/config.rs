@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use collector_event::Action;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Deserialize, Serialize};
 
 use super::destination::{Destination, DestinationError};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 /// Smallest buffer. A batch and the line that fills it must fit.
 pub const BUFFER_MIN: u64 = 1 << 20;
 /// Buffer of an output that does not say how large.
-const BUFFER_DEFAULT: u64 = 8 << 20;
+const BUFFER_DEFAULT: u64 = 32 << 20;
 /// Largest buffer.
 pub const BUFFER_MAX: u64 = 64 << 30;
 
@@ -34,7 +34,7 @@ pub struct OutputConfig {
     /// Bytes that may wait for it.
     #[serde(default = "default_buffer")]
     pub buffer: ByteSize,
-    /// What happens when the buffer is full; absent: `block` for standard output alone, `drop_oldest` otherwise.
+    /// What happens when the buffer is full; absent: `block` if it is the only output, `drop_oldest` otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when_full: Option<WhenFull>,
     /// What happens when the destination closes or fails; absent: `retry` for files, for standard output `end` if it is the
@@ -290,17 +290,7 @@ impl FromStr for Mode {
     }
 }
 
-impl Serialize for Mode {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Mode {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-    }
-}
+crate::word::serde_as_word!(Mode);
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use collector_event::OutputCounters;
@@ -28,6 +28,9 @@ use crate::{
     batch::{Batch, Delivery},
     format::{CompactFormat, CompactOptions, Format},
 };
+
+/// How long the thread of an output takes at most to notice that its time is up.
+const NOTICE: Duration = Duration::from_millis(100);
 
 /// How outputs for people look.
 #[derive(Clone, Debug)]
@@ -198,7 +201,8 @@ impl Fanout {
         self.shared.offered.store(last, Ordering::Release);
     }
 
-    /// Ends the stream: waits until every output has delivered all, or `deadline`.
+    /// Ends the stream: waits until every output has delivered all, or until `deadline` and the moment that an output takes to
+    /// notice it.
     #[must_use]
     pub fn finish(self, deadline: Instant) -> Vec<OutputReport> {
         for output in &self.shared.outputs {
@@ -207,7 +211,7 @@ impl Fanout {
         }
         let mut endings = self.shared.endings.lock().unwrap_or_else(PoisonError::into_inner);
         while endings.iter().any(Option::is_none) {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = (deadline + NOTICE).saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
@@ -306,7 +310,7 @@ fn prepare(opened: Opened, only: bool) -> Result<(Output, Worker), OpenError> {
     let when_full = match config.when_full {
         Some(WhenFull::Block) if !only => WhenFull::DropNewest,
         Some(when_full) => when_full,
-        None if is_stdout && only => WhenFull::Block,
+        None if only => WhenFull::Block,
         None => WhenFull::DropOldest,
     };
     let (when_closed, on_closed) = match (config.when_closed, is_stdout) {

@@ -20,6 +20,7 @@ mod identity;
 mod inspect;
 mod kernel_helpers;
 mod kernel_tasks;
+mod outputs;
 mod overload;
 mod processes;
 mod programs;

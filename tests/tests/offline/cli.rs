@@ -2,10 +2,13 @@
 
 use std::{
     fs,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
+    sync::mpsc,
+    thread,
 };
 
-use collector_tests::{agent, unprivileged::Unprivileged};
+use collector_tests::{agent, unprivileged::Unprivileged, wait::PATIENCE};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// `collector` with these arguments, to its end.
@@ -24,9 +27,24 @@ impl From<Output> for Ran {
 
 #[track_caller]
 fn run(args: &[&str]) -> Ran {
-    let ran: Ran = agent::command(args).output().unwrap().into();
+    let ran: Ran = output_of(agent::command(args)).into();
     assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
     ran
+}
+
+/// Runs a command to its end. One that is accepted although it should be refused would run for ever.
+#[track_caller]
+fn output_of(mut command: Command) -> Output {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = Pid::from_child(&child);
+    let (ended, end) = mpsc::channel();
+    thread::spawn(move || ended.send(child.wait_with_output()));
+    let Ok(output) = end.recv_timeout(PATIENCE) else {
+        // It has not been waited for, so the pid is still its own.
+        let _ = kill_process(pid, Signal::KILL);
+        panic!("{command:?} did not end within {PATIENCE:?}")
+    };
+    output.unwrap()
 }
 
 /// An error is on stderr, in words that hold all of these, and nothing is on stdout.
@@ -41,7 +59,7 @@ fn refused(ran: &Ran, code: i32, words: &[&str]) {
 
 /// Root with a live kernel would start the agent; as another user it must stop at its arguments before that.
 fn run_unprivileged(args: &[&str]) -> Ran {
-    Unprivileged::new().command(args).output().unwrap().into()
+    output_of(Unprivileged::new().command(args)).into()
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod filtered;
 mod interleavings;
 mod lives;
 mod one_tick;
+mod outputs;
 mod proc_faults;
 mod properties;
 mod recordings;

@@ -10,7 +10,7 @@ mod losses;
 mod maker;
 mod processes;
 mod shell;
-mod stopped;
+pub(crate) mod stopped;
 mod storm;
 mod stream;
 
