@@ -64,7 +64,8 @@ impl Filter {
         *self == Self::OFF
     }
 
-    /// Whether it leaves out a process with these facts. The limit is not considered.
+    /// Whether a rule leaves out a process that the agent found in /proc, which the kernel side has not seen. The kernel side
+    /// decides the same, with one difference: here a rule on the id of a cgroup does not match the cgroups below it.
     #[must_use]
     pub fn leaves_out(&self, facts: &Facts<'_>) -> bool {
         // One rule of each key that has rules must match.
