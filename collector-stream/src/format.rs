@@ -7,7 +7,6 @@ mod printable;
 use std::{fmt, str::FromStr};
 
 use collector_event::Event;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 pub use jiff::tz::TimeZone;
 
@@ -68,17 +67,7 @@ impl fmt::Display for UnknownFormat {
 
 impl std::error::Error for UnknownFormat {}
 
-impl Serialize for Format {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for Format {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-    }
-}
+crate::word::serde_as_word!(Format);
 
 /// How an event becomes a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,3 +10,4 @@ pub mod format;
 #[cfg(feature = "output")]
 pub mod output;
 pub mod units;
+mod word;

@@ -26,10 +26,10 @@ use crate::{
     options,
     pipeline::{
         self, Pipeline, Stopper,
-        accounts::Accounts,
         channel::{Slots, channel},
         commands::Commands,
         handoff::{Batches, Events, Handoff},
+        published_counters::PublishedCounters,
     },
     procfs::{OpenProcError, Proc},
     reload::Reloader,
@@ -393,15 +393,15 @@ impl Prepared {
         let (slots, items) = channel(capacity, wake.clone());
         let stopper = Stopper::new(wake.clone());
         let commands = Commands::new(wake.clone());
-        let accounts = Accounts::default();
+        let counters = PublishedCounters::default();
         let reloader = Reloader::new(self.config.clone(), commands.clone());
         let agent = Arc::new(self.agent.clone());
-        let handle = Handle::new(stopper.clone(), reloader, commands.clone(), accounts.clone(), agent);
+        let handle = Handle::new(stopper.clone(), reloader, commands.clone(), counters.clone(), agent);
         let progress = self.progress.clone();
         let handoff = handoff(slots);
         let run = move || {
             let (agent, started_ns) = (self.agent.clone(), self.machine.started_ns);
-            self.pipeline(handoff, stopper, commands, accounts, &wake).run(agent, started_ns)
+            self.pipeline(handoff, stopper, commands, counters, &wake).run(agent, started_ns)
         };
         let thread =
             thread::Builder::new().name("collector".to_owned()).spawn(run).map_err(StartError::Thread)?;
@@ -414,7 +414,7 @@ impl Prepared {
         handoff: Box<dyn Handoff>,
         stopper: Stopper,
         commands: Commands,
-        accounts: Accounts,
+        counters: PublishedCounters,
         wake: &WakeEvent,
     ) -> Pipeline {
         let Self { config, selection, stop_timeout, source, machine, proc, progress, .. } = self;
@@ -430,7 +430,7 @@ impl Prepared {
             source,
             digests,
             enricher: Enricher::new(machine, proc, cgroups, options::enrich(&config)),
-            options: pipeline::Options {
+            options: pipeline::PipelineOptions {
                 actions: config.actions(),
                 queue: config.queue.events,
                 ring_bytes: usize::try_from(config.ring.bytes).unwrap_or(0),
@@ -442,7 +442,7 @@ impl Prepared {
             handoff,
             stopper,
             commands,
-            accounts,
+            counters,
             run_id,
         })
     }

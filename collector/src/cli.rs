@@ -1,4 +1,4 @@
-//! The command line: reads it, runs the library, and turns errors into words and exit codes.
+//! The command line: reads it, runs the library, and turns errors into messages and exit codes.
 
 mod args;
 mod closed_stdout;
@@ -37,9 +37,9 @@ pub fn main() -> ExitCode {
     match act(cli) {
         Ok(code) => code,
         Err(error) => {
-            let words = format!("collector: {error:#}");
+            let message = format!("collector: {error:#}");
             // Nobody reads a closed stderr.
-            let _ = writeln!(io::stderr(), "{}", printable_lines(words.trim_end()));
+            let _ = writeln!(io::stderr(), "{}", printable_lines(message.trim_end()));
             exit::code(&error)
         }
     }
@@ -50,7 +50,7 @@ fn act(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Run(run) => watch::run(&run, colour),
         Command::Doctor(doctor) => report::examine(&doctor, colour),
-        Command::Inspect(asked) => report::inspect(&asked, colour),
+        Command::Inspect(inspect) => report::inspect(&inspect, colour),
         Command::Replay(replay) => watch::replay(&replay, colour),
         Command::Schema { of } => print(|out| {
             let schema = match of {

@@ -14,7 +14,7 @@ use crate::{
     config::{Config, ConfigError},
     event::{Agent, Counters, Event},
     linux::set_nice,
-    pipeline::{Stopper, accounts::Accounts, channel::Items, commands::Commands},
+    pipeline::{Stopper, channel::Items, commands::Commands, published_counters::PublishedCounters},
     reload::Reloader,
     source::{Damage, Outcome, recording::Progress},
     stream::batch::{Batch, Delivery},
@@ -58,7 +58,7 @@ pub struct Handle {
     stopper: Stopper,
     reloader: Reloader,
     commands: Commands,
-    accounts: Accounts,
+    counters: PublishedCounters,
     agent: Arc<Agent>,
 }
 
@@ -188,10 +188,10 @@ impl Handle {
         stopper: Stopper,
         reloader: Reloader,
         commands: Commands,
-        accounts: Accounts,
+        counters: PublishedCounters,
         agent: Arc<Agent>,
     ) -> Self {
-        Self { stopper, reloader, commands, accounts, agent }
+        Self { stopper, reloader, commands, counters, agent }
     }
 
     /// Ends the stream: what has begun still comes, then `agent-stop`, then nothing more. It does not wait for that.
@@ -213,7 +213,7 @@ impl Handle {
     /// The counters of each action, as they were a quarter of a second ago at most.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.accounts.counters()
+        self.counters.counters()
     }
 
     /// What the agent says of itself on `agent-start`: its hooks, and the features that do not work on this machine.
@@ -253,7 +253,7 @@ mod tests {
     use crate::{
         config::Config,
         event::{Agent, AgentKind},
-        pipeline::{Stopper, accounts::Accounts, channel::channel},
+        pipeline::{Stopper, channel::channel, published_counters::PublishedCounters},
         reload::Reloader,
         source::Outcome,
         wake_event::WakeEvent,
@@ -270,7 +270,13 @@ mod tests {
             filters: Vec::new(),
         };
         let reloader = Reloader::new(Config::default(), commands.clone());
-        Handle::new(Stopper::new(wake.clone()), reloader, commands, Accounts::default(), Arc::new(agent))
+        Handle::new(
+            Stopper::new(wake.clone()),
+            reloader,
+            commands,
+            PublishedCounters::default(),
+            Arc::new(agent),
+        )
     }
 
     #[test]

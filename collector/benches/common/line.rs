@@ -24,8 +24,8 @@ use collector::{
     machine::Machine,
     options,
     pipeline::{
-        Options, Pipeline, Setup, Stopper, accounts::Accounts, channel::Closed, commands::Commands,
-        handoff::Handoff,
+        Pipeline, PipelineOptions, Setup, Stopper, channel::Closed, commands::Commands, handoff::Handoff,
+        published_counters::PublishedCounters,
     },
     procfs::Proc,
     source::{OwnedRecord, RecordSource},
@@ -95,7 +95,7 @@ impl Run {
         let proc = Arc::new(Proc::nowhere());
         let waker = WakeEvent::new().unwrap();
         let digests = Digests::new(options::digest(&config), &proc, &waker);
-        let options = Options {
+        let options = PipelineOptions {
             actions: config.actions(),
             queue: config.queue.events,
             ring_bytes: 8 << 20,
@@ -113,7 +113,7 @@ impl Run {
             handoff: Box::new(handoff),
             commands: Commands::new(waker.clone()),
             stopper: Stopper::new(waker),
-            accounts: Accounts::default(),
+            counters: PublishedCounters::default(),
             run_id: Arc::from("11111111-2222-4333-8444-555555555555:1"),
         });
         Self { pipeline, lines }
@@ -145,14 +145,14 @@ impl Handoff for Counted {
         Ok(true)
     }
 
-    fn take(&mut self, event: Box<Event>) {
+    fn push(&mut self, event: Box<Event>) {
         self.lines.fetch_add(1, Ordering::Relaxed);
         if self.builder.push(event) {
-            self.hand_on();
+            self.flush();
         }
     }
 
-    fn hand_on(&mut self) {
+    fn flush(&mut self) {
         drop(black_box(self.builder.finish()));
     }
 }

@@ -44,52 +44,54 @@ pub(in crate::cli) struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  sudo collector run                                  watch this machine in the terminal
-  sudo collector run | jq -r '.process.command_line // empty'
-                                                      as JSON Lines in a pipe
+  sudo collector run                              watch this machine in the terminal
+  sudo collector run | jq .process.command_line   as JSON Lines in a pipe
   sudo collector run --event connect --output file:/var/log/connects.jsonl
-  sudo collector run --tree $$ --duration 10s         this shell and what it starts, for ten seconds
+  sudo collector run --tree $$ --duration 10s     this shell and what it starts
   sudo collector run --exclude image=/usr/lib/jvm --exec-limit 100/s:200
-  sudo collector inspect 4242                         everything about one process
-  sudo collector doctor                               can it run here, and if not, what to do
+  sudo collector inspect 4242                     everything about one process
+  sudo collector doctor                           can the agent run here?
 
-A flag may also be given as a variable, in brackets in the help of its verb. An empty variable counts as not set; several values
-are separated by ; there.
+Most flags can also be set by a variable; the help of each verb names it. An empty
+variable counts as not set. In a variable, ; separates several values.
 
-Exit codes: 0 done · 1 failed while running · 2 wrong usage · 69 this kernel cannot · 77 not privileged ·
-78 wrong configuration";
+Exit codes:
+  0   done                        69  this kernel lacks what the agent needs
+  1   failed while running        77  not privileged
+  2   wrong usage                 78  wrong configuration";
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
-    /// Watch, and stream events until SIGINT or SIGTERM
+    /// Watch this machine, and stream events until SIGINT or SIGTERM
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<Run>),
-    /// Check whether it can run here: what each check found, what fails because of it, what to do
+    /// Check whether the agent can run here, and print advice
     Doctor(Doctor),
     /// Show everything about one running process
     #[command(after_help = INSPECT_EXAMPLES)]
     Inspect(Inspect),
-    /// Process a recording of raw records (collector run --record FILE) again
+    /// Replay a recording that collector run --record FILE made
+    #[command(after_help = REPLAY_EXAMPLES)]
     Replay(Box<Replay>),
-    /// Print the JSON Schema of the stream or of another output
+    /// Print the JSON Schema of the stream or of an inspection
     Schema {
-        /// Which schema to print
+        /// Print the schema of this
         #[arg(long, value_enum, default_value = "stream")]
         of: SchemaOf,
     },
-    /// Print the configuration file with every key, its meaning and its default; or check a file
+    /// Print the configuration file with all defaults, or check a file
     Config {
         #[command(subcommand)]
         action: Option<ConfigAction>,
     },
-    /// Print the completions of a shell, to be saved where that shell looks for them
+    /// Print the completion script of a shell
     Completions {
-        /// The shell
+        /// Print the script of this shell
         shell: clap_complete::Shell,
     },
-    /// Print a manual page: collector man run | man -l -
+    /// Print a manual page (collector man run | man -l -), or write all pages
     Man {
-        /// The verb to print the page of [default: the page of collector itself]
+        /// Print the page of this verb [default: the page of collector itself]
         #[arg(conflicts_with = "dir", value_parser = VERBS)]
         verb: Option<String>,
         /// Write the page of collector and one page for each verb to this directory
@@ -104,11 +106,11 @@ const VERBS: [&str; 8] = ["run", "doctor", "inspect", "replay", "schema", "confi
 /// What to do with a configuration.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum ConfigAction {
-    /// Print the file with every key, its meaning and its default: what `collector config` alone does
+    /// Print the file with every key, its meaning and its default; collector config alone does the same
     Print,
-    /// Check a file: print ok, or what is wrong with file, line and column (exit code 78)
+    /// Check a file: print ok, or its fault with line and column (exit code 78)
     Check {
-        /// The file
+        /// Check this file
         #[arg(long, value_name = "FILE", env = "COLLECTOR_CONFIG")]
         config: PathBuf,
     },
@@ -117,19 +119,29 @@ pub(in crate::cli) enum ConfigAction {
 const RUN_EXAMPLES: &str = "\
 Examples:
   sudo collector run --event exec,exit --only uid=www-data
-  sudo collector run --pid 4242 --count 100           the next 100 events of one process
-  sudo collector run --wide | less -R                 whole lines for people
-  COLLECTOR_EXCLUDE='uid=0;comm=make' collector run   two rules by a variable";
+  sudo collector run --pid 4242 --count 100       the next 100 events of one process
+  sudo collector run --output stdout,format=compact | less
+  sudo env COLLECTOR_EXCLUDE='uid=0;comm=make' collector run
+
+On a terminal, or with -v, stderr has a start line and a summary.";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  sudo collector run --record FILE --duration 10s
+  collector replay FILE --event exec | jq .process.executable
+  collector replay FILE --tree 4242 --format compact
+
+A recording has no /proc: what a live run adds from there is missing.";
 
 const INSPECT_EXAMPLES: &str = "\
 Examples:
-  sudo collector inspect $$                                        this shell, for people
-  sudo collector inspect 4242 --resolve | less                     as JSON in a pipe, with host names
+  sudo collector inspect $$                       this shell, for people
+  sudo collector inspect 4242 --resolve           with the host names of its peers
   sudo collector inspect 4242 | jq '.descriptors[] | select(.socket)'
   sudo collector inspect 4242 | jq '.process.hash, .memory.resident_bytes'
 
-Without root it shows what it may read, and names the rest in capture.missing. If the process ends
-meanwhile, it shows what was read before, with exit code 1.";
+Without root it shows what it may read, and names the rest in capture.missing. If the
+process ends meanwhile, it shows what was read before, with exit code 1.";
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -151,9 +163,9 @@ pub(in crate::cli) enum SchemaOf {
 
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct Inspect {
-    /// The id of the process
+    /// Inspect the process that has this id
     pub(in crate::cli) pid: u32,
-    /// How to write it [default: text on a terminal, json elsewhere]
+    /// Set the format [default: text on a terminal, json elsewhere]
     #[arg(long, value_enum)]
     pub(in crate::cli) format: Option<ReportFormat>,
     /// Look up the host names of remote addresses with this machine's resolver
@@ -163,13 +175,13 @@ pub(in crate::cli) struct Inspect {
 
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct Doctor {
-    /// How to write the report
+    /// Set the format of the report
     #[arg(long, value_enum, default_value = "text")]
     format: ReportFormat,
     /// The same as --format json
     #[arg(long, hide = true)]
     json: bool,
-    /// The configuration file whose filters are checked
+    /// Check the filters of this configuration file
     #[arg(long, value_name = "FILE", env = "COLLECTOR_CONFIG")]
     config: Option<PathBuf>,
     #[command(flatten)]

@@ -23,7 +23,7 @@ pub(in crate::cli) fn start(level: &str, colour: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `2026-11-28T20:00:00.123Z WARN collector::load: words`
+/// `2026-11-28T20:00:00.123Z WARN collector::load: message`
 struct Lines {
     colour: bool,
 }
@@ -39,15 +39,15 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut words = String::new();
-        context.field_format().format_fields(Writer::new(&mut words), event)?;
+        let mut message = String::new();
+        context.field_format().format_fields(Writer::new(&mut message), event)?;
         let metadata = event.metadata();
         let (dim, shade, plain) =
             if self.colour { ("\x1b[2m", shade(*metadata.level()), "\x1b[0m") } else { ("", "", "") };
         let time = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ");
-        // A message may hold what a process calls itself.
-        let (level, target, words) = (metadata.level(), metadata.target(), printable(&words));
-        writeln!(writer, "{dim}{time}{plain} {shade}{level}{plain} {dim}{target}:{plain} {words}")
+        // A message may have a name that a process gave itself.
+        let (level, target, message) = (metadata.level(), metadata.target(), printable(&message));
+        writeln!(writer, "{dim}{time}{plain} {shade}{level}{plain} {dim}{target}:{plain} {message}")
     }
 }
 

@@ -16,9 +16,9 @@ use super::{
 use crate::{doctor, filter::Note, inspect, stream::format::printable_lines};
 
 /// `collector doctor`
-pub(super) fn examine(asked: &Doctor, colour: ColourChoice) -> anyhow::Result<ExitCode> {
-    let report = doctor::examine(&asked.filter()?);
-    print(|out| match asked.format() {
+pub(super) fn examine(flags: &Doctor, colour: ColourChoice) -> anyhow::Result<ExitCode> {
+    let report = doctor::examine(&flags.filter()?);
+    print(|out| match flags.format() {
         ReportFormat::Json => {
             serde_json::to_writer_pretty(&mut *out, &report)?;
             writeln!(out)
@@ -29,11 +29,11 @@ pub(super) fn examine(asked: &Doctor, colour: ColourChoice) -> anyhow::Result<Ex
 }
 
 /// `collector inspect`: prints what could be read. If the process ended meanwhile, stderr and the exit code say so.
-pub(super) fn inspect(asked: &Inspect, colour: ColourChoice) -> anyhow::Result<ExitCode> {
-    let pid = asked.pid;
-    let inspection = inspect::inspect(pid, inspect::Options { resolve: asked.resolve })?;
+pub(super) fn inspect(flags: &Inspect, colour: ColourChoice) -> anyhow::Result<ExitCode> {
+    let pid = flags.pid;
+    let inspection = inspect::inspect(pid, inspect::InspectOptions { resolve: flags.resolve })?;
     let terminal = io::stdout().is_terminal();
-    let format = asked.format.unwrap_or(if terminal { ReportFormat::Text } else { ReportFormat::Json });
+    let format = flags.format.unwrap_or(if terminal { ReportFormat::Text } else { ReportFormat::Json });
     let code = print(|out| match format {
         ReportFormat::Text => inspection.write_text(out, colour.on(terminal)),
         ReportFormat::Json => {
@@ -64,16 +64,16 @@ pub(super) fn check(file: &Path) -> anyhow::Result<ExitCode> {
     notes.retain(Note::is_warning);
     print(|out| {
         let file = file.display();
-        for words in Note::in_words(&notes) {
-            writeln!(out, "{}", printable_lines(&format!("{file}: warning: {words}")))?;
+        for message in Note::messages(&notes) {
+            writeln!(out, "{}", printable_lines(&format!("{file}: warning: {message}")))?;
         }
         writeln!(out, "{}", printable_lines(&format!("{file}: ok")))
     })
 }
 
-fn refuse(file: &Path, line: usize, column: usize, words: &str) -> anyhow::Result<ExitCode> {
+fn refuse(file: &Path, line: usize, column: usize, message: &str) -> anyhow::Result<ExitCode> {
     print(|out| {
-        writeln!(out, "{}", printable_lines(&format!("{}:{line}:{column}: {words}", file.display())))
+        writeln!(out, "{}", printable_lines(&format!("{}:{line}:{column}: {message}", file.display())))
     })?;
     Ok(ExitCode::from(WRONG_CONFIGURATION))
 }

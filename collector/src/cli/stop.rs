@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::summary;
 use crate::{collector::Handle, stream::output::FanoutHandle};
 
-/// Ends a run, within a time.
+/// Ends a run within its stop timeout.
 pub(super) struct Stop {
     handle: Handle,
     fanout: FanoutHandle,
@@ -13,7 +13,7 @@ pub(super) struct Stop {
 }
 
 impl Stop {
-    /// For this agent and its outputs.
+    /// The end of this agent and its outputs.
     pub(super) fn new(handle: Handle, fanout: FanoutHandle, timeout: Duration) -> Self {
         Self { handle, fanout, timeout }
     }
@@ -27,22 +27,22 @@ impl Stop {
     }
 
     /// When the process has to end.
-    pub(super) fn end(&self, begun: Instant) -> Instant {
-        begun + self.timeout
+    pub(super) fn end(&self, requested: Instant) -> Instant {
+        requested + self.timeout
     }
 
     /// Until when outputs may deliver; the process has to end a little later. Without a request, the stream ended by itself just
     /// now.
-    pub(super) fn deadline_of_outputs(&self, begun: Option<Instant>) -> Instant {
-        begun.unwrap_or_else(Instant::now) + self.timeout * 9 / 10
+    pub(super) fn deadline_of_outputs(&self, requested: Option<Instant>) -> Instant {
+        requested.unwrap_or_else(Instant::now) + self.timeout * 9 / 10
     }
 
-    /// Has every output open its destination again.
+    /// Makes every output open its destination again.
     pub(super) fn reopen(&self) {
         self.fanout.reopen();
     }
 
-    /// Ends the process: the time is up. What was not delivered is counted on stderr.
+    /// Ends the process, since the stop timeout has passed. What was not delivered is counted on stderr.
     pub(super) fn give_up(&self) -> ! {
         summary::print_undelivered(&self.fanout.reports());
         std::process::exit(1)

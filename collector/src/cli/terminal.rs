@@ -36,7 +36,7 @@ impl ColourChoice {
     }
 }
 
-/// The columns of the terminal that stdout is; `None` if it does not say or is none.
+/// The columns of the terminal that stdout is; `None` if it is not a terminal or does not know.
 pub(in crate::cli) fn width_of_stdout() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
     // A serial line has none.

@@ -34,11 +34,11 @@ pub(super) fn run(run: &Run, colour: ColourChoice) -> anyhow::Result<ExitCode> {
     let mut settings = run.settings()?;
     log::start(&settings.log.level, colour.on(io::stderr().is_terminal()))?;
     let (warnings, rest): (Vec<_>, Vec<_>) = settings.resolve_paths().into_iter().partition(Note::is_warning);
-    for words in Note::in_words(&warnings) {
-        tracing::warn!("{words}");
+    for message in Note::messages(&warnings) {
+        tracing::warn!("{message}");
     }
-    for words in Note::in_words(&rest) {
-        tracing::info!("{words}");
+    for message in Note::messages(&rest) {
+        tracing::info!("{message}");
     }
     // First the outputs: nothing is loaded if one of them cannot be opened.
     let outputs = outputs::open_all(settings.outputs(), colour, run.stream.wide)?;
@@ -111,12 +111,12 @@ fn carry(
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Prints the start line for a person who watches, on a terminal or with -v. Anywhere else it goes to the log.
+/// Prints the start line on a terminal or with -v; elsewhere the log has it.
 fn announce(stream: &Stream, settings: &Settings, hooks: usize) {
     let events = settings.events.iter().map(|action| action.name()).collect::<Vec<_>>().join(", ");
     let host = rustix::system::uname();
     let host = host.nodename().to_string_lossy();
-    if stream.verbosity.talks() {
+    if stream.verbosity.prints_summary() {
         // Nobody reads a closed stderr.
         let _ = writeln!(io::stderr(), "collector: watching {events} on {host}; {hooks} hooks; Ctrl-C ends");
     } else {

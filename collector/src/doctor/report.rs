@@ -58,18 +58,6 @@ impl Report {
         Self { verdict, checks }
     }
 
-    /// What follows from all checks.
-    #[must_use]
-    pub fn verdict(&self) -> Verdict {
-        self.verdict
-    }
-
-    /// The checks, in the order in which people read them.
-    #[must_use]
-    pub fn checks(&self) -> &[Check] {
-        &self.checks
-    }
-
     /// 0 if the agent can run, 69 if the kernel cannot, 77 if privileges are missing.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
@@ -127,7 +115,7 @@ mod tests {
     #[track_caller]
     fn check(checks: Vec<Check>, verdict: Verdict, exit_code: u8) {
         let report = Report::new(checks);
-        assert_eq!((report.verdict(), report.exit_code()), (verdict, exit_code));
+        assert_eq!((report.verdict, report.exit_code()), (verdict, exit_code));
     }
 
     fn ok() -> Check {

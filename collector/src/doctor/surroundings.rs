@@ -53,7 +53,7 @@ fn filters_check(filter: &Filter, cgroups: Option<&Path>) -> Option<Check> {
     }
     let (resolved, notes) = filter.resolve();
     let found = resolved.words().join(", ");
-    let mut idle = Note::in_words(notes.iter().filter(|note| note.is_warning()));
+    let mut idle = Note::messages(notes.iter().filter(|note| note.is_warning()));
     idle.extend(missing_cgroups(filter, cgroups));
     if idle.is_empty() {
         return Some(Check::ok(name, found));

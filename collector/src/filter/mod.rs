@@ -1,8 +1,10 @@
-//! Which events are written, by the process that they are of: rules, and a limit for each image. This room is data: the
-//! kernel side judges each event, and [`load`](crate::load) gives it the rules.
+//! Which events are written, by their process: rules, and a limit for each image. This room is data: the kernel side applies
+//! the rules to each event, and [`load`](crate::load) passes them to it.
 
+mod facts;
 mod limit;
 mod path;
+mod recent;
 mod resolve;
 mod rule;
 mod selection;
@@ -15,7 +17,10 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::path::Trie;
 #[doc(hidden)]
-pub use self::resolve::{Finding, Note};
+pub use self::{
+    facts::Facts,
+    resolve::{Finding, Note},
+};
 pub use self::{
     limit::{Limit, LimitError},
     path::{PathRule, PathRuleError},
@@ -23,39 +28,6 @@ pub use self::{
     selection::Selection,
     user::UserError,
 };
-use crate::event::Process;
-
-/// The facts that rules look at, of a process that the agent found in /proc. A fact that is absent matches no rule.
-#[derive(Clone, Copy, Debug, Default)]
-#[doc(hidden)]
-pub struct Facts<'p> {
-    /// The effective user.
-    pub uid: Option<u32>,
-    /// Its name.
-    pub comm: Option<&'p str>,
-    /// Id and path of its cgroup.
-    pub cgroup: Option<(u64, &'p str)>,
-    /// The path of the image that it runs.
-    pub image: Option<&'p str>,
-    /// The path of the image that its parent runs.
-    pub parent: Option<&'p str>,
-}
-
-impl<'p> Facts<'p> {
-    /// The facts as the event of a process has them.
-    #[must_use]
-    pub fn of(process: &'p Process) -> Self {
-        let cgroup = process.cgroup.as_ref().and_then(|cgroup| Some((cgroup.id?, cgroup.path.as_deref()?)));
-        let parent = process.parent.as_ref().and_then(|parent| parent.executable.as_deref());
-        Self {
-            uid: process.user.as_ref().and_then(|user| user.id.as_ref()?.parse().ok()),
-            comm: process.comm.as_deref(),
-            cgroup,
-            image: process.executable.as_deref(),
-            parent,
-        }
-    }
-}
 
 /// `[filter]`. The kernel side judges by it, so what it leaves out costs next to nothing.
 ///
@@ -92,8 +64,8 @@ impl Filter {
         *self == Self::OFF
     }
 
-    /// Whether a rule leaves out a process that the agent found in /proc, which the kernel side has not judged. It would
-    /// judge the same, with one difference: here a rule on the id of a cgroup does not match the cgroups below it.
+    /// Whether a rule leaves out a process that the agent found in /proc, which the kernel side has not seen. The kernel side
+    /// decides the same, with one difference: here a rule on the id of a cgroup does not match the cgroups below it.
     #[doc(hidden)]
     #[must_use]
     pub fn leaves_out(&self, facts: &Facts<'_>) -> bool {

@@ -8,7 +8,7 @@ use std::{
 
 use super::{Filter, PathRule, Rule};
 
-/// What was found out about one rule.
+/// A finding about one rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     /// The rule, as [`Filter::words`] has it.
@@ -37,20 +37,20 @@ pub enum Finding {
     },
 }
 
-/// How many notes are shown: a list of rules may have 100,000.
+/// Most notes that become messages: a list of rules may have 100,000.
 const SHOWN: usize = 10;
 
 impl Note {
-    /// The words of the first notes, and how many more there are.
+    /// A message for each of the first notes, and the number of the others.
     #[must_use]
-    pub fn in_words<'n>(notes: impl IntoIterator<Item = &'n Self>) -> Vec<String> {
+    pub fn messages<'n>(notes: impl IntoIterator<Item = &'n Self>) -> Vec<String> {
         let mut notes = notes.into_iter();
-        let mut words: Vec<String> = notes.by_ref().take(SHOWN).map(ToString::to_string).collect();
+        let mut messages: Vec<String> = notes.by_ref().take(SHOWN).map(ToString::to_string).collect();
         let more = notes.count();
         if more > 0 {
-            words.push(format!("the same holds for {more} more rules"));
+            messages.push(format!("the same holds for {more} more rules"));
         }
-        words
+        messages
     }
 
     /// Whether the rule may match nothing, which is probably a mistake.
@@ -81,8 +81,8 @@ impl fmt::Display for Note {
 }
 
 impl Filter {
-    /// This filter with a rule added for each path that leads elsewhere through symbolic links, and what is worth saying of
-    /// its rules. Looks at the file system; the filter of a replay needs no such look.
+    /// This filter with a rule added for each path that leads elsewhere through symbolic links, and notes about its rules.
+    /// It reads the file system of this machine, so it is of no use in a replay.
     #[must_use]
     pub fn resolve(&self) -> (Self, Vec<Note>) {
         let mut notes = self.shadowed();
@@ -111,16 +111,16 @@ fn resolve_all(rules: &[Rule], list: &str, notes: &mut Vec<Note>) -> Vec<Rule> {
             // A cgroup has no symbolic links.
             Rule::Uid(_) | Rule::Cgroup(_) | Rule::Comm(_) => continue,
         };
-        let (leads_to, found) = look(path);
+        let (leads_to, found) = resolve_path(path);
         let mut note = |finding| notes.push(Note { rule: format!("{list} {rule}"), finding });
         if let Some(leads_to) = leads_to {
             note(Finding::Leads { to: leads_to.to_string() });
             resolved.push(new(leads_to));
         }
         match found {
-            Found::Something => {}
-            Found::Nothing => note(Finding::Missing),
-            Found::Links => note(Finding::OnlyLinks),
+            Existing::Something => {}
+            Existing::Nothing => note(Finding::Missing),
+            Existing::Links => note(Finding::OnlyLinks),
         }
     }
     resolved
@@ -128,15 +128,15 @@ fn resolve_all(rules: &[Rule], list: &str, notes: &mut Vec<Note>) -> Vec<Rule> {
 
 /// What there is at a path now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
-    /// A file that can run, or a directory; or nobody knows, since the agent may not look.
+enum Existing {
+    /// A file or a directory; or unknown, since the agent lacks permission.
     Something,
     Nothing,
     Links,
 }
 
-/// The rule on the path without symbolic links, where that is another path, and what there is.
-fn look(rule: &PathRule) -> (Option<PathRule>, Found) {
+/// The rule on the path without symbolic links, if that is another path, and what exists there.
+fn resolve_path(rule: &PathRule) -> (Option<PathRule>, Existing) {
     let (directory, beginning) = match rule.text().strip_suffix('*').and_then(|text| text.rsplit_once('/')) {
         Some((directory, beginning)) => (Path::new(directory), Some(beginning)),
         None => (Path::new(rule.text()), None),
@@ -144,9 +144,9 @@ fn look(rule: &PathRule) -> (Option<PathRule>, Found) {
     let directory = if directory.as_os_str().is_empty() { Path::new("/") } else { directory };
     let (real, exists) = without_links(directory);
     let found = match beginning {
-        _ if !exists => Found::Nothing,
+        _ if !exists => Existing::Nothing,
         Some(beginning) => begins_with(&real, beginning),
-        None => Found::Something,
+        None => Existing::Something,
     };
     let text = real.to_str().map(|real| match beginning {
         Some(beginning) => format!("{}/{beginning}*", real.trim_end_matches('/')),
@@ -168,7 +168,7 @@ fn without_links(path: &Path) -> (PathBuf, bool) {
                 let last = above.file_name().map_or(Path::new(""), Path::new);
                 missing = if missing.as_os_str().is_empty() { last.to_owned() } else { last.join(missing) };
             }
-            // The agent may not look there: it is taken for what it seems to be.
+            // The agent lacks permission: it assumes that the path exists and has no links.
             Err(_) => break,
         }
     }
@@ -180,21 +180,21 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 /// Whether anything in this directory begins so, and is not only a link to another place.
-fn begins_with(directory: &Path, beginning: &str) -> Found {
-    let Ok(entries) = fs::read_dir(directory) else { return Found::Something };
+fn begins_with(directory: &Path, beginning: &str) -> Existing {
+    let Ok(entries) = fs::read_dir(directory) else { return Existing::Something };
     let matching = entries
         .flatten()
         .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(beginning.as_bytes()));
-    let mut found = Found::Nothing;
+    let mut found = Existing::Nothing;
     for entry in matching {
         let leads_here = fs::canonicalize(entry.path()).ok().is_some_and(|real| {
             let rest = real.strip_prefix(directory).ok();
             rest.is_some_and(|rest| rest.as_os_str().as_encoded_bytes().starts_with(beginning.as_bytes()))
         });
         if leads_here {
-            return Found::Something;
+            return Existing::Something;
         }
-        found = Found::Links;
+        found = Existing::Links;
     }
     found
 }
@@ -274,9 +274,9 @@ mod tests {
     fn a_long_list_of_notes_is_cut() {
         let note = |number| Note { rule: format!("exclude image=/{number}"), finding: Finding::Missing };
         let notes: Vec<_> = (0..100).map(note).collect();
-        let words = Note::in_words(&notes);
+        let words = Note::messages(&notes);
         assert_eq!((words.len(), words.last().unwrap().as_str()), (11, "the same holds for 90 more rules"));
-        assert_eq!(Note::in_words(&notes[..10]).len(), 10);
+        assert_eq!(Note::messages(&notes[..10]).len(), 10);
     }
 
     #[test]

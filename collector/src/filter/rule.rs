@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use collector_common::COMM_LEN;
 
 use super::{
-    Facts,
+    facts::Facts,
     path::{PathRule, PathRuleError},
     user::{UserError, uid_of},
 };

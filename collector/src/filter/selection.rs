@@ -1,17 +1,10 @@
 //! Which events of a run are written, of those that the kernel side sent: by process, by tree of processes, by rules in a
 //! replay, and how many.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    hash::Hash,
-    num::NonZero,
-};
+use std::num::NonZero;
 
-use super::{Facts, Filter};
+use super::{Filter, facts::Facts, recent::Recent};
 use crate::event::{Action, EntityId, Event, ExecId, Process};
-
-/// Processes, images and connections that are remembered. What is forgotten is judged anew by its next event.
-const REMEMBERED: usize = 1 << 16;
 
 /// Selects events. The default selects all.
 ///
@@ -19,12 +12,13 @@ const REMEMBERED: usize = 1 << 16;
 /// stream itself (`agent-start`, `loss`, `checksums`, `agent-stop`) are always selected.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
-    /// Whether it leaves out anything: most runs select all, and each event is asked about.
+    /// Whether it leaves out anything. Most runs select all, which must cost nothing.
     restricts: bool,
     rules: Filter,
-    /// Whether the rules keep an image, by its exec or fork: its exit goes with it, whatever the process has become.
+    /// Whether the rules keep an image, decided at its exec or fork. Its exit is treated the same, whatever the process has
+    /// become.
     images: Recent<ExecId, bool>,
-    /// Whether the rules keep a connection: its result goes with it.
+    /// Whether the rules keep a connection, decided at its connect. Its result is treated the same.
     connections: Recent<u64, bool>,
     pids: Vec<Root>,
     trees: Vec<Root>,
@@ -34,7 +28,7 @@ pub struct Selection {
     left: Option<u64>,
 }
 
-/// A process that the user named by its id. Ids are reused: the first process that the stream shows with this id is meant.
+/// A process that the user named by its id. Ids are reused: this is the first process with the id in the stream.
 #[derive(Clone, Copy, Debug)]
 struct Root {
     pid: u32,
@@ -42,8 +36,8 @@ struct Root {
 }
 
 impl Selection {
-    /// Leaves out what these rules leave out. For a replay, in which no kernel side judges; the limit of the filter does not
-    /// hold there.
+    /// Leaves out what these rules leave out. For a replay, in which no kernel side applies them. The limit of the filter does
+    /// not apply.
     #[must_use]
     pub fn rules(mut self, filter: Filter) -> Self {
         self.rules = Filter { exec_limit: None, ..filter };
@@ -67,7 +61,7 @@ impl Selection {
         self
     }
 
-    /// Selects so many events at most; then [`Selection::is_done`].
+    /// Selects at most this number of events; then [`Selection::is_done`].
     #[must_use]
     pub fn count(mut self, count: NonZero<u64>) -> Self {
         self.left = Some(count.get());
@@ -116,7 +110,7 @@ impl Selection {
             return true;
         }
         let Some(process) = process else { return false };
-        // Both, since each learns from the event.
+        // Both are asked, since each of them learns from the event.
         let is_named = self.pids.iter_mut().any(|root| root.is(process.pid, process.entity_id));
         self.is_in_tree(process) || is_named
     }
@@ -139,7 +133,7 @@ impl Selection {
         is_member
     }
 
-    /// Judges as the kernel side does: an exit goes with its exec or fork, and a result with its connect.
+    /// Decides as the kernel side does: for an exit as for its exec or fork, for a result as for its connect.
     fn is_kept(&mut self, event: &Event, process: Option<&Process>) -> bool {
         if self.rules.is_off() {
             return true;
@@ -172,45 +166,13 @@ impl Root {
         Self { pid, process: None }
     }
 
-    /// Whether it is meant by this id, or by this process where that is known.
+    /// Whether it is the process with this id and, if known, this entity.
     fn is(&mut self, pid: Option<u32>, process: Option<EntityId>) -> bool {
         if pid != Some(self.pid) {
             return false;
         }
-        let meant = self.process.or(process);
-        self.process = meant;
-        process.is_none() || process == meant
-    }
-}
-
-/// A map that forgets its oldest entries.
-#[derive(Clone, Debug)]
-struct Recent<K, V> {
-    entries: HashMap<K, V>,
-    order: VecDeque<K>,
-}
-
-impl<K, V> Default for Recent<K, V> {
-    fn default() -> Self {
-        Self { entries: HashMap::new(), order: VecDeque::new() }
-    }
-}
-
-impl<K: Copy + Eq + Hash, V> Recent<K, V> {
-    fn get(&self, key: &K) -> Option<&V> {
-        self.entries.get(key)
-    }
-
-    fn insert(&mut self, key: K, value: V) {
-        if self.entries.insert(key, value).is_some() {
-            return;
-        }
-        self.order.push_back(key);
-        if self.order.len() > REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.entries.remove(&oldest);
-        }
+        self.process = self.process.or(process);
+        process.is_none() || process == self.process
     }
 }
 
@@ -218,7 +180,7 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
 mod tests {
     use std::num::NonZero;
 
-    use super::{REMEMBERED, Recent, Selection};
+    use super::Selection;
     use crate::event::{
         Action, Ancestor, Connection, EntityId, Event, ExecId, Parent, Process, Shared, Timestamp, User,
     };
@@ -290,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_selects_so_many_and_what_is_about_the_stream() {
+    fn a_count_bounds_the_events_but_not_those_about_the_stream() {
         let mut selection = Selection::default().count(NonZero::new(2).unwrap());
         assert!(selection.wants(&exec(7, &[])) && !selection.is_done());
         assert!(selection.wants(&exec(8, &[])) && selection.is_done());
@@ -301,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exit_goes_with_its_exec_and_a_result_with_its_connect() {
+    fn an_exit_is_treated_as_its_exec_and_a_result_as_its_connect() {
         let rules = toml::from_str("only = [\"uid=1000\"]").unwrap();
         let mut selection = Selection::default().rules(rules);
         let with_uid = |pid, uid: &str| {
@@ -320,18 +282,8 @@ mod tests {
         assert!(selection.wants(&connection(Action::ConnectResult, "0")));
         assert!(
             !selection.wants(&connection(Action::Connect, "0")),
-            "a connect is judged by what the process is then"
+            "the state of the process at the connect decides"
         );
         assert!(!selection.wants(&Event::new(Action::Connect, Timestamp(0), Shared::default())));
-    }
-
-    #[test]
-    fn no_more_is_remembered_than_there_is_room_for() {
-        let mut recent = Recent::default();
-        for number in 0..=REMEMBERED {
-            recent.insert(number, ());
-        }
-        assert_eq!((recent.entries.len(), recent.order.len()), (REMEMBERED, REMEMBERED));
-        assert!(recent.get(&0).is_none() && recent.get(&REMEMBERED).is_some());
     }
 }

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use rustix::fs::{FileType, Statx};
 
 use super::{
+    file::lossy,
+    missing::or_missing,
     model::{Descriptor, Inspection, Kind, Socket},
-    shown, take,
 };
 use crate::{
     event::Timestamp,
@@ -32,10 +33,10 @@ const FLAGS: [(i32, &str); 13] = [
 /// `O_LARGEFILE` of the kernel, which the C library of a 64-bit machine calls 0: every descriptor has it there.
 const LARGEFILE: u32 = 0o100_000;
 
-/// Adds the descriptors; `sockets` fills in the details of sockets.
+/// Adds the descriptors. Details of sockets come later, from the kernel's lists of sockets.
 pub(super) fn add(inspection: &mut Inspection, process: &ProcessDir) {
     let read = process.descriptors();
-    let descriptors = take(inspection, "descriptors", read);
+    let descriptors = or_missing(inspection, "descriptors", read);
     inspection.descriptors =
         descriptors.map(|descriptors| descriptors.iter().map(|found| describe(process, found)).collect());
 }
@@ -54,7 +55,7 @@ fn describe(process: &ProcessDir, found: &procfs::descriptor::Descriptor) -> Des
     Descriptor {
         fd: found.number,
         kind,
-        target: shown(if named { target.path } else { &found.target }),
+        target: lossy(if named { target.path } else { &found.target }),
         deleted: named && target.deleted,
         access: found.fdinfo.map(|fdinfo| access(fdinfo.flags)),
         flags: found.fdinfo.map(|fdinfo| flags(fdinfo.flags)),

@@ -5,9 +5,12 @@
 //! process. `capture.missing` has the reason for what could not be read, as on the stream.
 
 mod descriptors;
+mod file;
+mod host_names;
+mod missing;
 mod model;
-mod names;
-mod numbers;
+mod page;
+mod resources;
 mod sock_diag;
 mod sockets;
 mod status;
@@ -15,18 +18,20 @@ mod text;
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use self::{
+    file::lossy,
+    missing::{note_missing, or_missing},
+};
 use crate::{
     clock::{WallClock, boottime_ns},
     config::Config,
     describe::Cgroups,
     digest,
     enrich::{Draft, Enricher},
-    event::{Action, Capture, Process},
-    fact::Reason,
+    event::{Action, Process},
     load,
     machine::Machine,
     procfs::{OpenProcError, Proc, ProcLink, ProcessDir, ReadError},
-    text::Text,
 };
 
 pub use self::model::{
@@ -34,9 +39,9 @@ pub use self::model::{
     Signals, Socket, Sockets, State, Status, Thread,
 };
 
-/// What to add to the facts.
+/// Options of an inspection.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
+pub struct InspectOptions {
     /// Whether to look up the host names of remote addresses. This machine's resolver may go to the network.
     pub resolve: bool,
 }
@@ -67,18 +72,18 @@ pub enum InspectError {
 }
 
 /// Everything about the process that has this id now.
-pub fn inspect(pid: u32, options: Options) -> Result<Inspection, InspectError> {
+pub fn inspect(pid: u32, options: InspectOptions) -> Result<Inspection, InspectError> {
     let proc = Arc::new(Proc::live()?);
     let process = open(&proc, pid)?;
     let draft = snapshot(&proc, &process)?;
     let mut inspection = with_process(draft, &proc);
     let was_zombie = status::is_zombie(&process);
     status::add(&mut inspection, &process);
-    numbers::add(&mut inspection, &process);
+    resources::add(&mut inspection, &process);
     descriptors::add(&mut inspection, &process);
     sockets::add(&mut inspection, &process);
     if options.resolve {
-        names::add(&mut inspection);
+        host_names::add(&mut inspection);
     }
     add_root(&mut inspection, &process);
     let ended = process.is_alive().is_ok_and(|alive| !alive);
@@ -124,7 +129,7 @@ fn with_process(draft: Draft, proc: &Proc) -> Inspection {
                 process.hash = Some(digest.hashes);
                 process.hash_source = Some(digest.source);
             }
-            Err(reason) => missing(&mut capture, "process.hash", reason),
+            Err(reason) => note_missing(&mut capture, "process.hash", reason),
         }
     }
     Inspection {
@@ -150,32 +155,7 @@ fn with_process(draft: Draft, proc: &Proc) -> Inspection {
 
 fn add_root(inspection: &mut Inspection, process: &ProcessDir) {
     let root = process.link(ProcLink::Root);
-    if let Some(root) = take(inspection, "root", root) {
-        inspection.root = (root != b"/").then(|| shown(&root));
+    if let Some(root) = or_missing(inspection, "root", root) {
+        inspection.root = (root != b"/").then(|| lossy(&root));
     }
-}
-
-/// What was read, or `None` and the reason in `capture.missing`.
-fn take<T>(inspection: &mut Inspection, field: &'static str, answer: Result<T, ReadError>) -> Option<T> {
-    match answer {
-        Ok(value) => Some(value),
-        Err(error) => {
-            let kernel = inspection.process.is_kernel == Some(true);
-            let reason = match Reason::from(error) {
-                Reason::Exited if kernel => Reason::KernelTask,
-                reason => reason,
-            };
-            missing(&mut inspection.capture, field, reason);
-            None
-        }
-    }
-}
-
-fn missing(capture: &mut Capture, field: &'static str, reason: Reason) {
-    capture.missing.insert(field.into(), reason.into());
-}
-
-/// Bytes of the kernel as text.
-fn shown(bytes: &[u8]) -> String {
-    Text::new(bytes).shown().to_string()
 }

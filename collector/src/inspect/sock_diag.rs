@@ -13,7 +13,7 @@ use netlink_packet_sock_diag::{
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
 
-use super::shown;
+use super::file::lossy;
 
 /// `IPPROTO_RAW`, by which `sock_diag` knows all raw sockets.
 const IPPROTO_RAW: u8 = 255;
@@ -77,7 +77,7 @@ pub(super) fn dump(list: List) -> io::Result<Found> {
     loop {
         room.clear();
         socket.recv(&mut room, 0)?;
-        if room.is_empty() || take(&room, &mut found)? {
+        if room.is_empty() || read_datagram(&room, &mut found)? {
             return Ok(found);
         }
     }
@@ -112,7 +112,7 @@ fn request(list: List) -> Vec<u8> {
 }
 
 /// Reads the messages of one datagram; `true` for the last one.
-fn take(mut bytes: &[u8], found: &mut Found) -> io::Result<bool> {
+fn read_datagram(mut bytes: &[u8], found: &mut Found) -> io::Result<bool> {
     /// `struct nlmsghdr`, whose first field is the length of the message.
     const HEADER: usize = 16;
     while let Some((len, _)) = bytes.split_first_chunk::<4>() {
@@ -165,8 +165,8 @@ fn unix(socket: UnixResponse) -> Unix {
 
 fn name_of(name: &UnixDiagName) -> String {
     match name {
-        UnixDiagName::Pathname(path) => shown(OsString::as_os_str(path).as_bytes()),
-        UnixDiagName::Abstract(name) => format!("@{}", shown(name)),
+        UnixDiagName::Pathname(path) => lossy(OsString::as_os_str(path).as_bytes()),
+        UnixDiagName::Abstract(name) => format!("@{}", lossy(name)),
     }
 }
 

@@ -12,10 +12,9 @@ use netlink_packet_sock_diag::inet::InetResponse;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::{
-    missing,
+    missing::{note_missing, or_missing},
     model::{Dump, End, Inspection, Kind, Socket, Sockets},
     sock_diag::{Found, LISTS, List, Unix, dump},
-    take,
 };
 use crate::{
     errno::errno_name,
@@ -50,12 +49,12 @@ pub(super) fn add(inspection: &mut Inspection, process: &ProcessDir) {
     }
     let number = process.namespace(Namespace::Net).ok();
     let read = process.open_net_namespace();
-    let Some(namespace) = take(inspection, "sockets", read) else { return };
+    let Some(namespace) = or_missing(inspection, "sockets", read) else { return };
     let own = rustix::fs::stat("/proc/thread-self/ns/net").ok().map(|stat| stat.st_ino);
     let elsewhere = own != number.map(u64::from);
     match dump_all(elsewhere.then_some(namespace)) {
         Ok(lists) => fill(inspection, number, lists, &wanted),
-        Err(error) => missing(&mut inspection.capture, "sockets", reason(&error)),
+        Err(error) => note_missing(&mut inspection.capture, "sockets", reason(&error)),
     }
 }
 

@@ -8,8 +8,9 @@ use procfs::{
 };
 
 use super::{
+    file::{self, parsed},
+    missing::or_missing,
     model::{CapabilitySets, Inspection, Limit, Signals, State, Status},
-    take,
 };
 use crate::{
     describe::capability::capability_names,
@@ -17,43 +18,27 @@ use crate::{
     signal::signal_name,
 };
 
-/// How many bytes of a file are read at most.
-pub(super) const MAX: usize = 16 << 20;
-
 /// Whether it has ended and its parent has not yet waited for it.
 pub(super) fn is_zombie(process: &ProcessDir) -> bool {
-    let mut line = Vec::new();
-    process.read_into(ProcFile::Stat, &mut line, MAX).is_ok()
-        && Stat::parse(&line).is_some_and(|stat| stat.is_dead())
+    file::bytes(process, ProcFile::Stat)
+        .is_ok_and(|line| Stat::parse(&line).is_some_and(|stat| stat.is_dead()))
 }
 
 /// Adds the status and the limits.
 pub(super) fn add(inspection: &mut Inspection, process: &ProcessDir) {
-    let parsed = status(process);
-    inspection.status = take(inspection, "status", parsed).map(|parsed| to_status(&parsed));
-    let parsed = limits(process);
-    inspection.limits = take(inspection, "limits", parsed).map(|parsed| rows(&parsed));
+    let read = status(process);
+    inspection.status = or_missing(inspection, "status", read).map(|parsed| to_status(&parsed));
+    let read = limits(process);
+    inspection.limits = or_missing(inspection, "limits", read).map(|parsed| rows(&parsed));
 }
 
-/// The file as text: only names in it may not be UTF-8.
-pub(super) fn text(process: &ProcessDir, file: ProcFile) -> Result<String, ReadError> {
-    let mut bytes = Vec::new();
-    process.read_into(file, &mut bytes, MAX)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-pub(super) fn malformed(process: &ProcessDir, file: ProcFile) -> ReadError {
-    ReadError::Malformed { tgid: process.tgid(), file: file.name() }
-}
-
+/// `status`, parsed.
 pub(super) fn status(process: &ProcessDir) -> Result<Parsed, ReadError> {
-    let text = text(process, ProcFile::Status)?;
-    Parsed::from_read(text.as_bytes()).map_err(|_| malformed(process, ProcFile::Status))
+    parsed(process, ProcFile::Status, |bytes| Parsed::from_read(bytes))
 }
 
 fn limits(process: &ProcessDir) -> Result<Limits, ReadError> {
-    let text = text(process, ProcFile::Limits)?;
-    Limits::from_buf_read(text.as_bytes()).map_err(|_| malformed(process, ProcFile::Limits))
+    parsed(process, ProcFile::Limits, |bytes| Limits::from_buf_read(bytes))
 }
 
 fn to_status(parsed: &Parsed) -> Status {

@@ -1,25 +1,22 @@
 //! An inspection for people: sections of aligned lines, with units.
 
-use std::{fmt::Display, io};
+use std::io;
 
-use super::model::{Descriptor, End, Inspection, Limit, Socket};
-use crate::{event::Timestamp, stream::format::printable};
+use super::{
+    model::{Descriptor, End, Inspection, Limit, Socket},
+    page::Page,
+};
+use crate::event::Timestamp;
 
-const BOLD: &str = "\x1b[1m";
-const DIM: &str = "\x1b[2m";
-const YELLOW: &str = "\x1b[33m";
-const PLAIN: &str = "\x1b[0m";
-
-/// Columns for the names of facts.
-const NAME: usize = 18;
 /// How many mappings are shown; JSON has all.
 const MAPPINGS: usize = 40;
 
 impl Inspection {
     /// Writes it in sections. Characters that a terminal obeys or hides are escaped: a process chooses much of this text.
     pub fn write_text(&self, out: &mut impl io::Write, colour: bool) -> io::Result<()> {
-        let mut page = Page { out, colour };
+        let mut page = Page::new(out, colour);
         self.process(&mut page)?;
+        self.origin(&mut page)?;
         self.state(&mut page)?;
         self.memory(&mut page)?;
         self.counts(&mut page)?;
@@ -61,6 +58,12 @@ impl Inspection {
             page.optional("sha1", hash.sha1.as_ref())?;
             page.optional("sha256", hash.sha256.as_ref())?;
         }
+        Ok(())
+    }
+
+    /// What the process has from those above it.
+    fn origin(&self, page: &mut Page<'_, impl io::Write>) -> io::Result<()> {
+        let process = &*self.process;
         for ancestor in process.ancestors.iter().flat_map(|line| line.iter()) {
             let name = ancestor.executable.as_ref().or(ancestor.comm.as_ref());
             let name = name.map_or_else(String::new, ToString::to_string);
@@ -184,33 +187,6 @@ impl Inspection {
     }
 }
 
-/// The text that is written.
-struct Page<'a, W> {
-    out: &'a mut W,
-    colour: bool,
-}
-
-impl<W: io::Write> Page<'_, W> {
-    fn section(&mut self, title: &str) -> io::Result<()> {
-        let (bold, plain) = if self.colour { (BOLD, PLAIN) } else { ("", "") };
-        writeln!(self.out, "{bold}{}{plain}", printable(title))
-    }
-
-    fn line(&mut self, name: &str, value: impl Display) -> io::Result<()> {
-        let (dim, plain) = if self.colour { (DIM, PLAIN) } else { ("", "") };
-        writeln!(self.out, "  {dim}{name:<NAME$}{plain} {}", printable(&value.to_string()))
-    }
-
-    fn optional(&mut self, name: &str, value: Option<impl Display>) -> io::Result<()> {
-        value.map_or(Ok(()), |value| self.line(name, value))
-    }
-
-    fn gap(&mut self, field: &str, reason: &str) -> io::Result<()> {
-        let (yellow, plain) = if self.colour { (YELLOW, PLAIN) } else { ("", "") };
-        writeln!(self.out, "  {:<NAME$} {yellow}{}{plain}", printable(field), printable(reason))
-    }
-}
-
 fn named(id: Option<&str>, name: Option<&str>) -> String {
     let id = id.unwrap_or("?");
     name.map_or_else(|| id.to_owned(), |name| format!("{name} ({id})"))
@@ -279,7 +255,7 @@ fn end(end: &End) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Page, bytes, seconds};
+    use super::{bytes, seconds};
 
     #[test]
     fn a_size_has_the_largest_unit_of_which_there_is_one() {
@@ -292,17 +268,5 @@ mod tests {
     #[test]
     fn seconds_are_shown_to_the_tick() {
         assert_eq!(seconds(1_230_000_000), "1.23 s");
-    }
-
-    #[test]
-    fn a_process_cannot_speak_to_the_terminal_by_its_name() {
-        let mut text = Vec::new();
-        let mut page = Page { out: &mut text, colour: false };
-        page.section("process 1 a\x1b[31mb\n").unwrap();
-        page.line("comm", "\u{202e}c").unwrap();
-        page.gap("\x1b", "x\r").unwrap();
-        let expected =
-            "process 1 a\\u{1b}[31mb\\n\n  comm               \\u{202e}c\n  \\u{1b}             x\\r\n";
-        assert_eq!(String::from_utf8(text).unwrap(), expected);
     }
 }

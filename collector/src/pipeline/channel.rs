@@ -1,4 +1,4 @@
-//! The bounded channel out of the agent's thread. That thread never waits in it: it asks for a slot before it makes an item,
+//! The bounded channel out of the agent's thread. That thread never blocks on it: it reserves a slot before it makes an item,
 //! and a consumer that makes room wakes it.
 
 use std::{
@@ -17,7 +17,7 @@ use crate::wake_event::WakeEvent;
 #[derive(Debug)]
 pub struct Closed;
 
-/// A channel for so many items; its consumer wakes the thread that waits for `wake`.
+/// A channel for `capacity` items. Its consumer wakes the producer, which waits for `wake`.
 #[must_use]
 pub fn channel<T>(capacity: usize, wake: WakeEvent) -> (Slots<T>, Items<T>) {
     let (sender, receiver) = mpsc::channel(capacity);
@@ -36,8 +36,8 @@ pub struct Slots<T> {
 }
 
 impl<T> Slots<T> {
-    /// Reserves a slot, unless one is reserved already. Where there is none, the consumer wakes the producer when it takes an
-    /// item.
+    /// Reserves a slot, unless one is reserved already. If none is free, it returns false, and the consumer wakes the producer
+    /// when it takes the next item.
     pub fn reserve(&mut self) -> Result<bool, Closed> {
         if self.try_reserve()? {
             return Ok(true);
@@ -63,7 +63,7 @@ impl<T> Slots<T> {
         Ok(true)
     }
 
-    /// Puts an item into the reserved slot.
+    /// Puts an item into the reserved slot. Without one the item is dropped.
     pub fn send(&mut self, item: T) {
         if let Some(slot) = self.slot.take() {
             slot.send(item);
@@ -91,10 +91,8 @@ impl<T> Items<T> {
         }
         item
     }
-}
 
-impl<T> Items<T> {
-    /// Takes nothing more.
+    /// Ends the channel: the producer can send nothing more.
     pub fn close(&mut self) {
         self.receiver.close();
         self.wake.wake();
@@ -147,7 +145,7 @@ mod tests {
         assert!(slots.reserve().is_err());
     }
 
-    /// Every wake-up must come: with one lost the producer would wait for the rest of its patience.
+    /// With one wake-up lost the producer would wait until its patience ends.
     #[test]
     fn no_wake_up_is_lost() {
         const ITEMS: u32 = 20_000;

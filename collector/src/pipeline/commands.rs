@@ -1,4 +1,4 @@
-//! What other threads ask of the running pipeline.
+//! What other threads ask of a running pipeline.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,33 +10,33 @@ use crate::{digest::DigestLimits, stream::batch::Delivery, wake_event::WakeEvent
 pub struct Commands {
     digest_limits: Arc<Mutex<Option<DigestLimits>>>,
     delivery: Arc<Mutex<Option<Box<dyn Delivery>>>>,
-    waker: WakeEvent,
+    wake: WakeEvent,
 }
 
 impl Commands {
-    /// An empty mailbox. Each command wakes the thread that waits for `waker`.
+    /// An empty mailbox. Each command wakes the thread that waits for `wake`.
     #[must_use]
-    pub fn new(waker: WakeEvent) -> Self {
-        Self { digest_limits: Arc::default(), delivery: Arc::default(), waker }
+    pub fn new(wake: WakeEvent) -> Self {
+        Self { digest_limits: Arc::default(), delivery: Arc::default(), wake }
     }
 
-    /// Asks for these limits on every digest from now on.
+    /// Sets the limits of every digest from now on.
     pub(crate) fn set_digest_limits(&self, limits: DigestLimits) {
         *self.digest_limits.lock().unwrap_or_else(PoisonError::into_inner) = Some(limits);
-        self.waker.wake();
+        self.wake.wake();
     }
 
-    /// Has `agent-stop` report how the outputs fared.
+    /// Has `agent-stop` report the counters of the outputs.
     pub(crate) fn set_delivery(&self, delivery: Box<dyn Delivery>) {
         *self.delivery.lock().unwrap_or_else(PoisonError::into_inner) = Some(delivery);
     }
 
-    /// Whoever carries the stream away, if anyone.
+    /// What delivers the stream, if that was set.
     pub(crate) fn take_delivery(&self) -> Option<Box<dyn Delivery>> {
         self.delivery.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// The limits that were asked for since the last call, if any.
+    /// The limits that were set since the last call, if any.
     pub(crate) fn take_digest_limits(&self) -> Option<DigestLimits> {
         self.digest_limits.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

@@ -1,6 +1,5 @@
-//! Where events leave the agent's thread: as they are, or in batches that are encoded already.
-//!
-//! Nothing here waits: the thread has the ring to read.
+//! Where events leave the agent's thread: each for itself, or in encoded batches. Nothing here blocks: that thread has the
+//! ring to read.
 
 use super::channel::{Closed, Slots};
 use crate::{
@@ -8,16 +7,17 @@ use crate::{
     stream::batch::{Batch, BatchBuilder},
 };
 
-/// Takes the events of a stream in their order.
+/// Takes the events of a stream, in their order, on the agent's thread. It never blocks.
 pub trait Handoff: Send {
-    /// Whether there is room for another event. Where there is none, the consumer wakes the thread once there is.
+    /// Whether there is room for another event. If not, the consumer wakes the thread once there is. Fails once the consumer
+    /// is gone.
     fn has_room(&mut self) -> Result<bool, Closed>;
 
-    /// Takes an event. There was room for it.
-    fn take(&mut self, event: Box<Event>);
+    /// Takes an event. The caller has checked that there is room; otherwise the event may be dropped.
+    fn push(&mut self, event: Box<Event>);
 
-    /// Hands on what was taken: nothing more comes at once.
-    fn hand_on(&mut self);
+    /// Passes on the events that gathered: no more come at once.
+    fn flush(&mut self);
 }
 
 /// Each event in a slot of its own.
@@ -25,7 +25,7 @@ pub trait Handoff: Send {
 pub struct Events(Slots<Event>);
 
 impl Events {
-    /// Into this channel.
+    /// A handoff into this channel.
     #[must_use]
     pub fn new(slots: Slots<Event>) -> Self {
         Self(slots)
@@ -37,11 +37,11 @@ impl Handoff for Events {
         self.0.reserve()
     }
 
-    fn take(&mut self, event: Box<Event>) {
+    fn push(&mut self, event: Box<Event>) {
         self.0.send(*event);
     }
 
-    fn hand_on(&mut self) {}
+    fn flush(&mut self) {}
 }
 
 /// Many events in each slot, encoded where they are made.
@@ -52,7 +52,7 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Into this channel.
+    /// A handoff into this channel.
     #[must_use]
     pub fn new(slots: Slots<Batch>, builder: BatchBuilder) -> Self {
         Self { slots, builder }
@@ -64,13 +64,13 @@ impl Handoff for Batches {
         self.slots.reserve()
     }
 
-    fn take(&mut self, event: Box<Event>) {
+    fn push(&mut self, event: Box<Event>) {
         if self.builder.push(event) {
-            self.hand_on();
+            self.flush();
         }
     }
 
-    fn hand_on(&mut self) {
+    fn flush(&mut self) {
         if let Some(batch) = self.builder.finish() {
             self.slots.send(batch);
         }
@@ -105,7 +105,7 @@ mod tests {
         let (slots, mut events) = channel(1, WakeEvent::new().unwrap());
         let mut handoff = Events::new(slots);
         assert!(handoff.has_room().unwrap());
-        handoff.take(event());
+        handoff.push(event());
         assert!(!handoff.has_room().unwrap());
         assert_eq!(take(&mut events).unwrap(), *event());
         assert!(handoff.has_room().unwrap());
@@ -114,15 +114,15 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_takes_a_slot_however_many_events_it_has() {
+    fn a_batch_takes_one_slot_however_many_events_it_has() {
         let (slots, mut batches) = channel(1, WakeEvent::new().unwrap());
         let mut handoff = Batches::new(slots, BatchBuilder::new(false));
         for _ in 0..2 {
             assert!(handoff.has_room().unwrap(), "events gather in one slot");
-            handoff.take(event());
+            handoff.push(event());
         }
         assert!(take(&mut batches).is_none());
-        handoff.hand_on();
+        handoff.flush();
         assert!(!handoff.has_room().unwrap());
         assert_eq!(take(&mut batches).unwrap().len(), 2);
     }

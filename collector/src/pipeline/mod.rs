@@ -1,65 +1,40 @@
-//! The one thread that owns the events: it reads the records, keeps the table through [`Enricher`], and gives the events
-//! out in the kernel's order.
+//! The one thread that owns the events: it reads the records, keeps the table through [`Enricher`], and emits the events in
+//! the kernel's order.
 //!
-//! It never waits for whoever takes the events. Where nobody takes them the queue fills, and then events are lost,
-//! counted and told; the ring goes on being read, so the table stays right.
+//! It never waits for the consumer. If nobody takes the events, the queue fills, and then events are lost, counted and
+//! reported; the ring goes on being read, so the table stays right.
 
-pub mod accounts;
+pub mod accounting;
 pub mod channel;
 pub mod commands;
+mod emitter;
 pub mod handoff;
-mod intake;
+mod ingest;
+mod limited_log;
 mod options;
+pub mod published_counters;
 mod queue;
 mod reconcile;
 mod scan;
+mod shutdown;
+mod stages;
 mod stopper;
-pub mod tally;
+mod wait;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::{sync::Arc, time::Instant};
 
 use self::{
-    accounts::Accounts, channel::Closed, commands::Commands, handoff::Handoff, intake::Intake, queue::Late,
+    channel::Closed, commands::Commands, emitter::Emitter, handoff::Handoff, ingest::Ingest,
+    published_counters::PublishedCounters, stages::Stages, wait::Read,
 };
-pub use self::{options::Options, stopper::Stopper};
+pub use self::{options::PipelineOptions, stopper::Stopper};
 use crate::{
-    clock::boottime_ns,
     digest::Digests,
     enrich::Enricher,
-    event::{Action, Agent, Event, EventId, Loss, LossReason, OutputCounters},
+    event::Agent,
     filter::Selection,
-    process::TableCounters,
     source::{Outcome, OwnedRecord, RecordSource},
 };
-
-/// Records that are read before anything else is looked after.
-const BATCH: usize = 512;
-/// How long records may gather.
-const PAUSE: Duration = Duration::from_millis(1);
-/// The same where there are many, and the time that it takes to write them is no less.
-const LONG_PAUSE: Duration = Duration::from_millis(4);
-/// Records of a pause that are many.
-const MANY: usize = 24;
-/// A read of more than this part of the ring is followed by the next at once: the ring fills faster than that.
-const CALM: usize = 16;
-/// How often the kernel side's counters are read.
-const COUNT_EVERY: Duration = Duration::from_millis(250);
-/// How long programs that still run on another CPU are waited for after they were detached.
-const SETTLE: Duration = Duration::from_millis(200);
-/// Shutdown grace for the outputs to be offered every event before their counters are written.
-const OFFERED: Duration = Duration::from_millis(200);
-
-/// What one turn has read.
-#[derive(Clone, Copy, Debug, Default)]
-struct Read {
-    records: usize,
-    bytes: usize,
-}
 
 /// What a pipeline is made of.
 pub struct Setup {
@@ -69,8 +44,8 @@ pub struct Setup {
     pub enricher: Enricher,
     /// Computes digests.
     pub digests: Digests,
-    /// What is given out.
-    pub options: Options,
+    /// Which events leave the pipeline.
+    pub options: PipelineOptions,
     /// The events that are written; the others count as filtered. The pipeline ends once the selection is done.
     pub selection: Selection,
     /// Where events go.
@@ -80,379 +55,245 @@ pub struct Setup {
     /// What other threads ask of it.
     pub commands: Commands,
     /// Where it publishes its counters.
-    pub accounts: Accounts,
-    /// Stands before the sequence in `event.id`.
+    pub counters: PublishedCounters,
+    /// The part of `event.id` before the sequence.
     pub run_id: Arc<str>,
 }
 
-/// The thread's state.
+/// The state of the thread.
 pub struct Pipeline {
-    source: Box<dyn RecordSource>,
-    intake: Intake,
-    handoff: Box<dyn Handoff>,
+    stages: Stages,
     stopper: Stopper,
-    commands: Commands,
-    accounts: Accounts,
-    run_id: Arc<str>,
-    sequence: u64,
-    counted: Instant,
-    /// `loss` events in the queue.
-    losses_queued: usize,
 }
 
 impl Pipeline {
-    /// Made, not yet running.
+    /// A pipeline that does not run yet.
     #[must_use]
     pub fn new(setup: Setup) -> Self {
-        let Setup {
-            source,
-            enricher,
-            digests,
-            options,
-            selection,
-            handoff,
-            stopper,
-            commands,
-            accounts,
-            run_id,
-        } = setup;
-        Self {
-            source,
-            intake: Intake::new(enricher, digests, options, selection),
-            handoff,
-            stopper,
-            commands,
-            accounts,
-            run_id,
-            sequence: 0,
-            counted: Instant::now(),
-            losses_queued: 0,
-        }
+        let Setup { source, enricher, digests, options, selection, .. } = setup;
+        let Setup { handoff, stopper, commands, counters, run_id, .. } = setup;
+        let emitter = Emitter::new(handoff, run_id, options.live);
+        let ingest = Ingest::new(enricher, digests, options, selection);
+        let stages = Stages::new(source, ingest, emitter, commands, stopper.wake.clone(), counters);
+        Self { stages, stopper }
     }
 
-    /// Runs until it is stopped, the source ends, or nobody takes the events any more. Returns how the source ended.
+    /// Runs until it is stopped, the source ends, or the consumer is gone. Returns how the source ended.
     pub fn run(mut self, agent: Agent, started_ns: u64) -> Outcome {
-        self.intake.last_ns = started_ns;
-        let began = self.now_ns();
-        let mut start = self.intake.enricher.own(Action::AgentStart, began);
-        start.agent = Some(Box::new(agent.clone()));
-        self.intake.tally.made(Action::AgentStart);
-        self.intake.queue.push_ready(start, began);
-        if let Err(error) = self.source.scan() {
+        self.stages.ingest.start(agent.clone(), started_ns);
+        if let Err(error) = self.stages.source.scan() {
             tracing::warn!("processes that ran before are not known: {error}");
         }
-        if self.read_scan().is_ok() && self.watch().is_ok() && self.drain().is_ok() {
-            self.finish(agent);
+        match self.stream() {
+            Ok(()) => shutdown::finish(&mut self.stages, agent),
+            Err(Closed) => self.stages.publish(),
         }
-        self.source.outcome()
+        self.stages.source.outcome()
     }
 
-    /// Nanoseconds since boot, of this machine or of the one that was recorded.
-    fn now_ns(&self) -> u64 {
-        if self.intake.options.live { boottime_ns() } else { self.intake.last_ns }
+    /// Emits everything up to `agent-stop`.
+    fn stream(&mut self) -> Result<(), Closed> {
+        self.read_scan()?;
+        self.watch()?;
+        shutdown::drain(&mut self.stages)
     }
 
-    /// Takes in what ran before: the scan's records, parents before their children, then what else has come into the
-    /// ring meanwhile, then the processes that the scan did not tell.
+    /// Takes in the processes that ran before: the scan's records, parents before their children, then the other records that
+    /// came into the ring meanwhile, then the processes that the scan did not report.
     ///
-    /// In the order of the ring a process may come before its parent, since ids wrap around; it would be found in /proc
-    /// then, which knows less of it.
+    /// In the order of the ring a process may come before its parent, since ids wrap around. Its parent would then be read
+    /// from /proc, which has less than the scan's record.
     fn read_scan(&mut self) -> Result<(), Closed> {
-        if !self.intake.options.live {
+        let stages = &mut self.stages;
+        if !stages.ingest.options().live {
             return Ok(());
         }
         let mut records = Vec::new();
-        while self.source.next(&mut |bytes| records.push(OwnedRecord::copy(bytes))) {}
-        self.intake.set_now(Instant::now());
-        for record in scan::parents_first(&mut records) {
-            self.intake.take(record.bytes());
-            self.give_out()?;
+        while stages.source.next(&mut |bytes| records.push(OwnedRecord::copy(bytes))) {}
+        stages.ingest.set_now(Instant::now());
+        let scanned = scan::parents_first(&mut records);
+        for record in scanned.iter().chain(&records) {
+            stages.ingest.push_record(record.bytes());
+            stages.emit()?;
         }
-        for record in &records {
-            self.intake.take(record.bytes());
-            self.give_out()?;
-        }
-        for draft in self.intake.enricher.missed_by_scan() {
-            self.intake.tally.made(Action::Snapshot);
-            self.intake.push(Action::Snapshot, Some(draft));
-            self.give_out()?;
+        for snapshot in stages.ingest.missed_by_scan() {
+            stages.ingest.push_snapshot(snapshot);
+            stages.emit()?;
         }
         Ok(())
     }
 
     fn watch(&mut self) -> Result<(), Closed> {
-        while !self.stopper.is_asked() && !self.source.is_finished() && !self.intake.selection.is_done() {
-            let census_over = self.intake.reconciler.is_over();
-            let read = self.read()?;
-            if census_over && read.records < BATCH {
-                self.intake.reconciler.finish(&mut self.intake.enricher);
+        while !self.is_over() {
+            let stages = &mut self.stages;
+            let has_snapshot = stages.ingest.has_proc_snapshot();
+            let read = stages.read()?;
+            if has_snapshot && !read.is_full() {
+                stages.ingest.apply_proc_snapshot();
             }
-            self.collect_digests();
-            self.count_in_time(&read);
-            let full = self.give_out()?;
-            if read.records == 0 && !self.source.is_finished() {
-                self.wait(full);
-            } else if let Some(pause) = self.pause(&read) {
-                self.wait_for_bell(pause);
-            }
+            stages.collect_digests();
+            stages.count_in_time(read);
+            let full = stages.emit()?;
+            self.rest(read, full);
         }
         Ok(())
     }
 
-    /// Reads some records and gives out what becomes of them.
-    fn read(&mut self) -> Result<Read, Closed> {
-        self.intake.set_now(Instant::now());
-        let mut read = Read::default();
-        while read.records < BATCH && self.intake.has_room() {
-            let Self { source, intake, .. } = self;
-            let found = source.next(&mut |bytes| {
-                read.bytes += bytes.len();
-                intake.take(bytes);
-            });
-            if !found {
-                break;
+    fn is_over(&self) -> bool {
+        let Stages { source, ingest, .. } = &self.stages;
+        self.stopper.is_asked() || source.is_finished() || ingest.is_done()
+    }
+
+    /// Waits between two reads, unless there is more to read.
+    fn rest(&self, read: Read, consumer_is_full: bool) {
+        let Stages { source, ingest, .. } = &self.stages;
+        let options = ingest.options();
+        if read.records == 0 && !source.is_finished() {
+            self.stages.wait(consumer_is_full);
+        } else if options.live
+            && let Some(pause) = read.pause(options.ring_bytes)
+        {
+            self.stages.wait_for_wake_up(pause);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::BTreeMap,
+        io,
+        os::fd::BorrowedFd,
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
+
+    use super::{
+        Pipeline, PipelineOptions, Setup, Stopper, channel::Closed, commands::Commands, handoff::Handoff,
+        published_counters::PublishedCounters,
+    };
+    use crate::{
+        config::Config,
+        digest::Digests,
+        enrich::Enricher,
+        event::{Action, Agent, AgentKind, Event, LossReason},
+        filter::Selection,
+        machine::Machine,
+        options,
+        procfs::Proc,
+        source::RecordSource,
+        wake_event::WakeEvent,
+    };
+
+    /// Broken records, this many.
+    struct Broken(u32);
+
+    impl RecordSource for Broken {
+        fn next(&mut self, take: &mut dyn FnMut(&[u8])) -> bool {
+            let is_left = self.0 > 0;
+            if is_left {
+                self.0 -= 1;
+                take(&[0; 8]);
             }
-            read.records += 1;
-            // Each at once: what it was made of is in the nearest cache, and is freed to be taken for the next.
-            self.give_out_ready()?;
+            is_left
         }
-        Ok(read)
-    }
 
-    /// How long to let records gather after the ring was read empty, so that the next read takes many of them: to be woken
-    /// for each costs more than all that is done with it. The ring is not waited for meanwhile, so the kernel side wakes
-    /// nobody. Whoever comes first after a quiet time is read at once.
-    fn pause(&self, read: &Read) -> Option<Duration> {
-        let Options { live, ring_bytes, .. } = self.intake.options;
-        if !live || read.records == 0 || read.records == BATCH || read.bytes > ring_bytes / CALM {
-            return None;
+        fn readable(&self) -> Option<BorrowedFd<'_>> {
+            None
         }
-        Some(if read.records < MANY { PAUSE } else { LONG_PAUSE })
-    }
 
-    fn wait_for_bell(&self, pause: Duration) {
-        let mut bell = [PollFd::new(&self.stopper.waker, PollFlags::IN)];
-        // Woken for nothing, the ring is read a little earlier.
-        let _ = poll(&mut bell, Timespec::try_from(pause).ok().as_ref());
-    }
-
-    /// Takes finished digests, and tells those that came too late for their event.
-    fn collect_digests(&mut self) {
-        self.stopper.waker.silence();
-        if let Some(limits) = self.commands.take_digest_limits().filter(|_| self.intake.options.live) {
-            self.intake.digests.set_limits(limits);
+        fn is_finished(&self) -> bool {
+            self.0 == 0
         }
-        self.intake.digests.set_now(Instant::now());
-        for computation in self.intake.digests.collect() {
-            for Late { process, digest } in self.intake.queue.take_late(computation) {
-                let now = self.now_ns();
-                let mut event = self.intake.enricher.own(Action::Checksums, now);
-                event.process = Some(Box::new(process));
-                queue::write(&mut event, &digest.state(), false);
-                if !self.intake.options.actions.contains(&Action::Checksums) {
-                    continue;
-                }
-                self.intake.tally.made(Action::Checksums);
-                if self.intake.queue.len() >= self.intake.options.queue {
-                    self.intake.tally.lost(Some(Action::Checksums), LossReason::QueueFull);
-                } else {
-                    self.intake.queue.push_ready(event, now);
-                }
-            }
+
+        fn scan(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn stop(&mut self) {}
+
+        fn counters(&mut self) -> io::Result<collector_common::Counters> {
+            Ok(collector_common::Counters::default())
         }
     }
 
-    fn count_in_time(&mut self, read: &Read) {
-        if self.counted.elapsed() >= COUNT_EVERY {
-            self.count();
-            if self.intake.options.live {
-                self.intake.reconciler.note(self.intake.tally.take_unlearnt());
-                self.intake.reconciler.begin(&self.intake.enricher);
-            }
-            // Where more is in the ring, it is as late for the table as for the last record: those behind it may name what
-            // has ended, however long they have been waiting.
-            let now = if read.records < BATCH { self.now_ns() } else { self.intake.last_ns };
-            self.intake.enricher.expire(now);
+    /// Keeps at most this many events; then it is closed.
+    #[derive(Clone)]
+    struct Kept(Arc<Mutex<Vec<Event>>>, usize);
+
+    impl Handoff for Kept {
+        fn has_room(&mut self) -> Result<bool, Closed> {
+            if self.0.lock().unwrap().len() < self.1 { Ok(true) } else { Err(Closed) }
         }
+
+        fn push(&mut self, event: Box<Event>) {
+            self.0.lock().unwrap().push(*event);
+        }
+
+        fn flush(&mut self) {}
     }
 
-    fn count(&mut self) {
-        self.counted = Instant::now();
-        match self.source.counters() {
-            Ok(counters) => self.intake.tally.kernel(&counters),
-            Err(error) => tracing::error!("the kernel side's counters cannot be read: {error}"),
-        }
-        self.accounts.publish(self.intake.tally.counters());
+    /// Runs a pipeline of broken records whose consumer takes at most `most` events. Returns these and the published counters.
+    fn run(broken: u32, most: usize) -> (Vec<Event>, PublishedCounters) {
+        let proc = Arc::new(Proc::nowhere());
+        let wake = WakeEvent::new().unwrap();
+        let config = Config::default();
+        let (kept, counters) = (Kept(Arc::default(), most), PublishedCounters::default());
+        let setup = Setup {
+            source: Box::new(Broken(broken)),
+            digests: Digests::new(options::digest(&config), &proc, &wake),
+            enricher: Enricher::new(Machine::this(&proc, false), proc, None, options::enrich(&config)),
+            options: PipelineOptions {
+                actions: config.actions(),
+                queue: 100,
+                ring_bytes: 1 << 16,
+                digest_grace: Duration::ZERO,
+                live: false,
+            },
+            selection: Selection::default(),
+            handoff: Box::new(kept.clone()),
+            commands: Commands::new(wake.clone()),
+            stopper: Stopper::new(wake),
+            counters: counters.clone(),
+            run_id: Arc::from("run"),
+        };
+        let agent = Agent {
+            kind: AgentKind::Collector,
+            version: "0".into(),
+            kernel: None,
+            hooks: Vec::new(),
+            degraded: BTreeMap::new(),
+            filters: Vec::new(),
+        };
+        Pipeline::new(setup).run(agent, 1);
+        let events = std::mem::take(&mut *kept.0.lock().unwrap());
+        (events, counters)
     }
 
-    /// Gives out what may leave; answers whether whoever takes it has no more room.
-    fn give_out(&mut self) -> Result<bool, Closed> {
-        let full = self.give_out_ready()?;
-        if !full {
-            self.handoff.hand_on();
-        }
-        Ok(full)
+    #[test]
+    fn the_counters_at_the_end_are_those_of_agent_stop() {
+        let (events, counters) = run(3, usize::MAX);
+        assert_eq!(events.first().map(Event::action), Some(Action::AgentStart));
+        let stop = events.last().unwrap();
+        assert_eq!(stop.action(), Action::AgentStop);
+        assert_eq!(stop.counters.as_deref(), Some(&counters.counters()));
+        assert_eq!(counters.counters()["agent-stop"].written, 1);
     }
 
-    /// The same, and does not hand on what is taken: there is more to come at once.
-    fn give_out_ready(&mut self) -> Result<bool, Closed> {
-        // Room first: an event that has left the queue has its place in the stream.
-        while self.handoff.has_room()? {
-            let Some(event) = self.next() else {
-                return Ok(false);
-            };
-            self.handoff.take(event);
-        }
-        Ok(true)
+    #[test]
+    fn every_broken_record_is_counted_and_reported_as_lost() {
+        let (events, counters) = run(3, usize::MAX);
+        let losses = events.iter().filter_map(|event| event.loss.as_ref());
+        let broken: u64 =
+            losses.filter(|loss| loss.reason == LossReason::Decode).map(|loss| loss.count).sum();
+        assert_eq!(broken, 3);
+        assert_eq!(counters.counters()["unknown"].lost, 3);
     }
 
-    /// The next record of the stream. Losses come as soon as they are known and there is room; but `agent-start` is first.
-    fn next(&mut self) -> Option<Box<Event>> {
-        if self.sequence > 0 {
-            self.queue_losses();
-        }
-        let (event, time_ns) = self.intake.queue.pop(Instant::now())?;
-        Some(self.placed(event, time_ns))
-    }
-
-    /// Tells the losses that were not told. While some are on their way the others gather, so that a reader that is slow
-    /// for long is told of events and not of losses alone.
-    fn queue_losses(&mut self) {
-        if self.losses_queued > 0 {
-            return;
-        }
-        for ((action, reason), count) in self.intake.tally.take_untold() {
-            self.losses_queued += 1;
-            let now = self.now_ns();
-            let mut event = self.intake.enricher.own(Action::Loss, now);
-            event.loss =
-                Some(Loss { reason, count, action, output: None, first_sequence: None, last_sequence: None });
-            self.intake.tally.made(Action::Loss);
-            self.intake.queue.push_ready(event, now);
-        }
-    }
-
-    /// Gives an event its place in the stream.
-    fn placed(&mut self, mut event: Box<Event>, time_ns: u64) -> Box<Event> {
-        self.sequence += 1;
-        if event.action() == Action::Loss {
-            self.losses_queued -= 1;
-        }
-        event.event.sequence = Some(self.sequence);
-        event.event.id = Some(EventId { run: self.run_id.clone(), sequence: self.sequence });
-        if self.intake.options.live {
-            event.capture.lag_ns = Some(boottime_ns().saturating_sub(time_ns));
-        }
-        self.intake.tally.written(event.action());
-        event
-    }
-
-    fn wait(&self, channel_full: bool) {
-        let now = Instant::now();
-        let mut until = now + COUNT_EVERY;
-        // A full channel wakes this thread when it has room again.
-        if let Some(deadline) = self.intake.queue.deadline().filter(|_| !channel_full) {
-            until = until.min(deadline);
-        }
-        let timeout = Timespec::try_from(until.saturating_duration_since(now)).ok();
-        let mut fds = vec![PollFd::new(&self.stopper.waker, PollFlags::IN)];
-        fds.extend(self.source.readable().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
-        // Woken for nothing, by a signal for instance, the loop goes round once more.
-        let _ = poll(&mut fds, timeout.as_ref());
-    }
-
-    /// After the programs are detached: reads on until every event that they saw has come out.
-    fn drain(&mut self) -> Result<(), Closed> {
-        self.source.stop();
-        let until = Instant::now() + SETTLE;
-        loop {
-            let read = self.read()?.records;
-            self.collect_digests();
-            let full = self.give_out()?;
-            if read > 0 {
-                continue;
-            }
-            self.count();
-            let settled =
-                self.intake.tally.on_their_way() <= u64::try_from(self.intake.queue.len()).unwrap_or(0);
-            if settled || Instant::now() >= until {
-                return self.empty_queue();
-            }
-            self.wait(full);
-        }
-    }
-
-    /// Gives out the rest, however long whoever takes it needs, and waits a while for digests that were promised.
-    fn empty_queue(&mut self) -> Result<(), Closed> {
-        let until = Instant::now() + self.intake.options.digest_grace;
-        loop {
-            self.collect_digests();
-            self.queue_losses();
-            while let Some((event, time_ns)) = self.intake.queue.pop(Instant::now()) {
-                let event = self.placed(event, time_ns);
-                self.wait_for_room()?;
-                self.handoff.take(event);
-            }
-            self.handoff.hand_on();
-            let late = self.intake.queue.late();
-            if self.intake.queue.len() == 0 && !self.intake.tally.has_untold() {
-                if late == 0 {
-                    return Ok(());
-                }
-                if Instant::now() >= until {
-                    tracing::warn!("{late} processes were told without their digests, which take too long");
-                    return Ok(());
-                }
-            }
-            self.wait(false);
-        }
-    }
-
-    fn finish(&mut self, mut agent: Agent) {
-        let now = self.now_ns();
-        let TableCounters { evicted, unknown, ended_unseen } = self.intake.enricher.table_counters();
-        if evicted > 0 {
-            tracing::warn!("the process table was full {evicted} times; processes.entries is too small");
-        }
-        tracing::debug!("{unknown} times a process was looked for in /proc");
-        self.intake.tally.ended_unseen(ended_unseen);
-        let sequence = self.sequence;
-        let stop = self.intake.enricher.own(Action::AgentStop, now);
-        self.intake.tally.made(Action::AgentStop);
-        let mut stop = self.placed(stop, now);
-        let counters = self.intake.tally.counters();
-        self.accounts.publish(counters.clone());
-        stop.counters = Some(Box::new(counters));
-        if let Outcome::Damaged(damage) = self.source.outcome() {
-            agent.degraded.insert("recording".to_owned(), damage.to_string());
-            stop.agent = Some(Box::new(agent));
-        }
-        if self.intake.options.live {
-            stop.outputs = self.delivery_counters(sequence);
-        }
-        // If the consumer is gone, nobody misses the event.
-        if self.wait_for_room().is_ok() {
-            self.handoff.take(stop);
-            self.handoff.hand_on();
-        }
-    }
-
-    /// Waits until there is room, however long the consumer needs. For the end of the stream, when there is nothing else to do.
-    fn wait_for_room(&mut self) -> Result<(), Closed> {
-        while !self.handoff.has_room()? {
-            self.wait_for_bell(COUNT_EVERY);
-            self.stopper.waker.silence();
-        }
-        Ok(())
-    }
-
-    /// The counters of the outputs, once each was offered all events up to this sequence; or what they are after a while.
-    fn delivery_counters(&self, sequence: u64) -> Vec<OutputCounters> {
-        let Some(delivery) = self.commands.take_delivery() else { return Vec::new() };
-        let until = Instant::now() + OFFERED;
-        while delivery.offered() < sequence && Instant::now() < until {
-            self.wait_for_bell(PAUSE);
-        }
-        delivery.counters()
+    #[test]
+    fn the_counters_are_published_when_the_consumer_is_gone() {
+        let (events, counters) = run(0, 1);
+        assert_eq!(events.len(), 1);
+        assert_eq!(counters.counters()["agent-start"].written, 1);
     }
 }

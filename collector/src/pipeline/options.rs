@@ -1,20 +1,20 @@
-//! What a pipeline is told.
+//! Options of a pipeline.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::event::Action;
 
-/// What is given out, and how much may wait.
+/// Which events leave the pipeline, and how many may wait in it.
 #[derive(Clone, Debug)]
-pub struct Options {
-    /// The actions that are wanted.
+pub struct PipelineOptions {
+    /// The actions that become events.
     pub actions: BTreeSet<Action>,
-    /// Events that may wait for their digests or for whoever takes them.
+    /// Most events that wait for their digests or for the consumer.
     pub queue: usize,
     /// Size of the ring.
     pub ring_bytes: usize,
     /// Shutdown grace for digests whose events went out without them.
     pub digest_grace: Duration,
-    /// Whether this happens now. A replay is the same each time: it says nothing of how late it was written.
+    /// Whether the records are of now. A replay writes the same each time, so it has no `capture.lag_ns`.
     pub live: bool,
 }

@@ -12,37 +12,37 @@ use crate::{
     fact::Reason,
 };
 
-/// Events written without their digests whose digests will be told, at most.
+/// Most processes whose late digests are reported.
 const LATE_MAX: usize = 16_384;
 
-/// An event on its way out.
+/// An event that waits.
 #[derive(Debug)]
 struct Waiting {
     event: Box<Event>,
     time_ns: u64,
-    digest: Option<Wanted>,
+    digest: Option<AwaitedDigest>,
 }
 
 #[derive(Clone, Debug)]
-struct Wanted {
+struct AwaitedDigest {
     pending: PendingDigest,
-    /// Until when the event waits; `None` for one that takes what there is.
+    /// Until when the event waits; `None` if it does not.
     deadline: Option<Instant>,
 }
 
-/// A process that was written without its digests.
+/// The digests of a process that was written without them.
 #[derive(Debug)]
-pub(super) struct Late {
+pub(super) struct LateDigest {
     pub(super) process: Process,
     pub(super) digest: PendingDigest,
 }
 
-/// The queue.
+/// The events that wait, in their order.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: VecDeque<Waiting>,
     /// Processes that were written without their digests, by the computation.
-    late: HashMap<u64, Vec<Late>>,
+    late: HashMap<u64, Vec<LateDigest>>,
     late_count: usize,
 }
 
@@ -53,31 +53,31 @@ impl Queue {
         self.waiting.len()
     }
 
-    /// How many processes were told without digests that are on their way.
+    /// How many processes were written without digests that are still being computed.
     #[must_use]
-    pub(super) fn late(&self) -> usize {
+    pub(super) fn late_digests(&self) -> usize {
         self.late_count
     }
 
-    /// Takes a draft in, and asks for its digests.
+    /// Queues a draft, and requests its digests.
     pub(super) fn push(&mut self, draft: Draft, digests: &mut Digests) {
         let Draft { mut event, time_ns, digest } = draft;
         let digest = match digest.map(|request| digests.of(request)) {
             Some(Answer::Known(state)) => {
-                write(&mut event, &state, true);
+                write_digest(&mut event, &state, true);
                 None
             }
             Some(Answer::Pending { digest, first }) => {
-                // The end of a process waits for nothing that its exec has waited for.
+                // Its exec has waited for the same digests.
                 let waits = first || !matches!(event.action(), Action::Exit | Action::Fork);
-                Some(Wanted { pending: digest, deadline: waits.then(|| digests.deadline()) })
+                Some(AwaitedDigest { pending: digest, deadline: waits.then(|| digests.deadline()) })
             }
             None => None,
         };
         self.waiting.push_back(Waiting { event, time_ns, digest });
     }
 
-    /// Takes in an event that waits for nothing.
+    /// Queues an event that waits for nothing.
     pub(super) fn push_ready(&mut self, event: Box<Event>, time_ns: u64) {
         self.waiting.push_back(Waiting { event, time_ns, digest: None });
     }
@@ -85,27 +85,27 @@ impl Queue {
     /// The next event that may leave, with its time.
     pub(super) fn pop(&mut self, now: Instant) -> Option<(Box<Event>, u64)> {
         let head = self.waiting.front()?;
-        if let Some(Wanted { pending, deadline: Some(deadline) }) = &head.digest
+        if let Some(AwaitedDigest { pending, deadline: Some(deadline) }) = &head.digest
             && now < *deadline
             && matches!(pending.state(), State::Pending)
         {
             return None;
         }
         let Waiting { mut event, time_ns, digest } = self.waiting.pop_front()?;
-        if let Some(wanted) = digest {
-            self.settle(&mut event, wanted.pending);
+        if let Some(awaited) = digest {
+            self.settle(&mut event, awaited.pending);
         }
         Some((event, time_ns))
     }
 
-    /// When the next event leaves at the latest, where it waits.
+    /// When the next event leaves at the latest, if it waits for digests.
     #[must_use]
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.waiting.front()?.digest.as_ref()?.deadline
     }
 
-    /// The processes that were written without the digests of this computation.
-    pub(super) fn take_late(&mut self, computation: u64) -> Vec<Late> {
+    /// Removes the processes that were written without the digests of this computation.
+    pub(super) fn take_late(&mut self, computation: u64) -> Vec<LateDigest> {
         let late = self.late.remove(&computation).unwrap_or_default();
         self.late_count -= late.len();
         late
@@ -114,7 +114,7 @@ impl Queue {
     /// Writes the digests that there are by now.
     fn settle(&mut self, event: &mut Event, digest: PendingDigest) {
         let state = digest.state();
-        write(event, &state, false);
+        write_digest(event, &state, false);
         if matches!(state, State::Pending) && self.late_count < LATE_MAX {
             self.remember(event, digest);
         }
@@ -128,11 +128,11 @@ impl Queue {
             return;
         }
         self.late_count += 1;
-        late.push(Late { process: identity(process), digest });
+        late.push(LateDigest { process: identity(process), digest });
     }
 }
 
-/// What of a process a `checksums` record repeats.
+/// The fields of a process that a `checksums` event repeats.
 fn identity(process: &Process) -> Process {
     Process {
         pid: process.pid,
@@ -148,7 +148,7 @@ fn identity(process: &Process) -> Process {
 }
 
 /// Writes `process.hash`, or why it is absent.
-pub(super) fn write(event: &mut Event, state: &State, cached: bool) {
+pub(super) fn write_digest(event: &mut Event, state: &State, cached: bool) {
     let Some(process) = &mut event.process else { return };
     let reason = match state {
         State::Ready(digest) => {

@@ -1,5 +1,5 @@
-//! When the table is held against /proc: after records were lost that it is kept by, on a thread of its own, and at most
-//! once a second.
+//! Corrects the table by /proc after records were lost that it needed: a thread of its own takes the snapshot, at most once a
+//! second.
 
 use std::{
     thread::{self, JoinHandle},
@@ -14,16 +14,16 @@ use crate::{
     track::ProcSnapshot,
 };
 
-/// While records go on being lost, the time from one census to the next.
-const EVERY: Duration = Duration::from_secs(1);
+/// The time from one snapshot to the next, while records go on being lost.
+const INTERVAL: Duration = Duration::from_secs(1);
 
-/// What is to be learnt anew, and the census that is under way.
+/// Whether a snapshot is needed, and the one that is being taken.
 #[derive(Debug, Default)]
 pub(super) struct Reconciler {
-    /// Whether records were lost since the last census began.
+    /// Whether records were lost since the last snapshot began.
     lost: bool,
     began: Option<Instant>,
-    under_way: Option<JoinHandle<Option<ProcSnapshot>>>,
+    snapshot: Option<JoinHandle<Option<ProcSnapshot>>>,
 }
 
 impl Reconciler {
@@ -32,39 +32,39 @@ impl Reconciler {
         self.lost |= lost;
     }
 
-    /// Begins a census, where one is needed and it is time.
+    /// Begins a snapshot, if one is needed and it is time.
     pub(super) fn begin(&mut self, enricher: &Enricher) {
-        let is_time = self.began.is_none_or(|began| began.elapsed() >= EVERY);
-        if !self.lost || !is_time || self.under_way.is_some() {
+        let is_time = self.began.is_none_or(|began| began.elapsed() >= INTERVAL);
+        if !self.lost || !is_time || self.snapshot.is_some() {
             return;
         }
         let proc = enricher.proc();
-        let census = move || {
-            // As digests do: it would go before others like the thread that starts it, and has no such hurry.
+        let take = move || {
+            // The thread inherits the nice value of the one that reads the ring, and is not as urgent.
             let _ = set_nice(ORDINARY);
             ProcSnapshot::take(&proc, KernelTimeNs(boottime_ns()))
         };
-        match thread::Builder::new().name("census".to_owned()).spawn(census) {
+        match thread::Builder::new().name("proc-snapshot".to_owned()).spawn(take) {
             Ok(thread) => {
-                (self.under_way, self.began) = (Some(thread), Some(Instant::now()));
+                (self.snapshot, self.began) = (Some(thread), Some(Instant::now()));
                 self.lost = false;
             }
-            Err(error) => tracing::warn!("cannot look for what lost records would have told: {error}"),
+            Err(error) => tracing::warn!("cannot list /proc after a loss of records: {error}"),
         }
     }
 
-    /// Whether a census is over. Every exit of a process that it did not find is in the ring by now.
-    pub(super) fn is_over(&self) -> bool {
-        self.under_way.as_ref().is_some_and(JoinHandle::is_finished)
+    /// Whether a snapshot is complete. Every exit of a process that it does not have is in the ring by now.
+    pub(super) fn is_complete(&self) -> bool {
+        self.snapshot.as_ref().is_some_and(JoinHandle::is_finished)
     }
 
-    /// Takes the census that is over to the table.
-    pub(super) fn finish(&mut self, enricher: &mut Enricher) {
-        let census = self.under_way.take().and_then(|thread| thread.join().ok()).flatten();
-        if let Some(census) = census {
-            enricher.reconcile(&census);
+    /// Corrects the table by the snapshot that is complete.
+    pub(super) fn apply(&mut self, enricher: &mut Enricher) {
+        let snapshot = self.snapshot.take().and_then(|thread| thread.join().ok()).flatten();
+        if let Some(snapshot) = snapshot {
+            enricher.reconcile(&snapshot);
         } else {
-            tracing::warn!("the processes in /proc could not be listed after a loss");
+            tracing::warn!("/proc could not be listed after a loss of records");
         }
     }
 }

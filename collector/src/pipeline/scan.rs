@@ -1,4 +1,4 @@
-//! The order in which the start-up scan's records are taken in.
+//! The order in which the records of the start-up scan are read.
 
 use std::collections::HashSet;
 
@@ -7,17 +7,17 @@ use crate::{
     source::OwnedRecord,
 };
 
-/// Takes the records of processes that the scan found out of `records`, in the order of their starts: a parent begins
-/// before its child. One whose fork is among the records stays where it is: it did not run before.
+/// Removes the scan's records from `records` and returns them in the order in which their processes started: a parent before
+/// its children. A process whose fork is among the records did not run before, so its record stays where it is.
 pub(super) fn parents_first(records: &mut Vec<OwnedRecord>) -> Vec<OwnedRecord> {
     let forked: HashSet<_> = records.iter().filter_map(|record| key(record, true)).collect();
-    let is_found = |record: &mut OwnedRecord| key(record, false).is_some_and(|key| !forked.contains(&key));
-    let mut found: Vec<_> = records.extract_if(.., is_found).collect();
-    found.sort_by_key(|record| key(record, false).map(|(start_ns, _)| start_ns));
-    found
+    let is_scanned = |record: &mut OwnedRecord| key(record, false).is_some_and(|key| !forked.contains(&key));
+    let mut scanned: Vec<_> = records.extract_if(.., is_scanned).collect();
+    scanned.sort_by_key(|record| key(record, false).map(|(start_ns, _)| start_ns));
+    scanned
 }
 
-/// Start and id of the process that a record tells of, where it is one of a fork, or one of the scan.
+/// Start and id of the process, if the record is of a fork (`forked`), or else of the scan.
 fn key(record: &OwnedRecord, forked: bool) -> Option<(u64, u32)> {
     match decode(record.bytes()) {
         Ok(Record::Fork(record)) if forked => Some((record.task.state.start_ns, record.task.state.tgid)),

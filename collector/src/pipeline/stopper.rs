@@ -11,20 +11,20 @@ use crate::wake_event::WakeEvent;
 #[derive(Clone, Debug)]
 pub struct Stopper {
     stop: Arc<AtomicBool>,
-    pub(super) waker: WakeEvent,
+    pub(super) wake: WakeEvent,
 }
 
 impl Stopper {
-    /// For a pipeline that waits with this bell.
+    /// A stopper for the pipeline whose thread waits for `wake`.
     #[must_use]
-    pub fn new(waker: WakeEvent) -> Self {
-        Self { stop: Arc::new(AtomicBool::new(false)), waker }
+    pub fn new(wake: WakeEvent) -> Self {
+        Self { stop: Arc::new(AtomicBool::new(false)), wake }
     }
 
-    /// Lets nothing new begin: what has begun is given out, then `agent-stop`, then the stream ends.
+    /// Asks the pipeline to end, and returns at once. Events of what has happened by now still come, then `agent-stop`.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Release);
-        self.waker.wake();
+        self.wake.wake();
     }
 
     pub(super) fn is_asked(&self) -> bool {

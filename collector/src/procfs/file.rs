@@ -18,8 +18,6 @@ pub enum ProcFile {
     Cgroup,
     /// The arguments, each ended by NUL: see [`split_nul`](super::split_nul). Empty for a zombie and a kernel task.
     Cmdline,
-    /// The kernel's name for the task and a newline. Exact, unlike in `stat` and `status`, which escape it.
-    Comm,
     /// The environment as it was at exec, with later changes in place by the process; each entry ends in NUL.
     Environ,
     /// How the user namespace of the process maps group ids: see [`id_map`](super::id_map).
@@ -55,7 +53,6 @@ impl ProcFile {
         match self {
             Self::Cgroup => "cgroup",
             Self::Cmdline => "cmdline",
-            Self::Comm => "comm",
             Self::Environ => "environ",
             Self::GidMap => "gid_map",
             Self::Io => "io",
@@ -81,7 +78,6 @@ impl ProcFile {
             Self::GidMap | Self::Maps | Self::Mountinfo | Self::Smaps | Self::UidMap => None,
             Self::Cmdline | Self::Environ => Some(0),
             Self::Cgroup
-            | Self::Comm
             | Self::Io
             | Self::Limits
             | Self::SmapsRollup

@@ -49,18 +49,7 @@ pub(super) const CRATES: &[Checked] = &[
             digest track describe enrich
             config options pipeline reload collector builder
             inspect doctor cli",
-        circles: &[
-            ("filter/rule.rs", "filter/mod.rs", "a rule names what it is about, of mod.rs"),
-            (
-                "inspect/descriptors.rs",
-                "inspect/mod.rs",
-                "the parts of an inspection share helpers of mod.rs",
-            ),
-            ("inspect/numbers.rs", "inspect/mod.rs", "the parts of an inspection share helpers of mod.rs"),
-            ("inspect/sock_diag.rs", "inspect/mod.rs", "the parts of an inspection share helpers of mod.rs"),
-            ("inspect/sockets.rs", "inspect/mod.rs", "the parts of an inspection share helpers of mod.rs"),
-            ("inspect/status.rs", "inspect/mod.rs", "the parts of an inspection share helpers of mod.rs"),
-        ],
+        circles: &[],
         disorder: &[],
     },
 ];

@@ -7,11 +7,12 @@ use clap::Args;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Filters")]
 pub(super) struct Rules {
-    /// Leave out what matches any of these: uid=NUMBER or NAME, cgroup=PATH or ID and all below it, comm=NAME, image=PATH, or
-    /// parent=PATH, the image that the parent runs. A PATH is a file, a directory with all below it, or ends with *
+    /// Leave out processes that match any of these rules: uid=NUMBER or NAME, cgroup=PATH or ID (and all below it), comm=NAME,
+    /// image=PATH, or parent=PATH (the image that the parent runs). A PATH is a file, a directory with all below it, or ends
+    /// with *
     #[arg(long, value_name = "RULE", value_delimiter = ';', env = "COLLECTOR_EXCLUDE")]
     exclude: Vec<Rule>,
-    /// Leave out what matches none of these, for each key that is given: uid=0 and uid=1 keep both users
+    /// Keep only processes that match one of these rules of each key: uid=0 and uid=1 keep both users
     #[arg(long, value_name = "RULE", value_delimiter = ';', env = "COLLECTOR_ONLY")]
     only: Vec<Rule>,
 }
@@ -28,12 +29,12 @@ impl Rules {
     }
 }
 
-/// Limits that the kernel side keeps.
+/// Limits that the kernel side applies.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Filters")]
 pub(super) struct Limits {
-    /// Limit the executions of each image: COUNT/s, /m or /h, with :BURST for how many at once (100/s:200). A loss record with
-    /// the reason filtered has the number of executions above it
+    /// Limit the execs of each image: COUNT/s, /m or /h, with :BURST for how many at once (100/s:200). A loss event with the
+    /// reason filtered has the number of execs above the limit
     #[arg(long, value_name = "LIMIT", env = "COLLECTOR_EXEC_LIMIT")]
     exec_limit: Option<Limit>,
 }

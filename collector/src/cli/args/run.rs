@@ -16,10 +16,10 @@ pub(in crate::cli) struct Run {
     /// Write a snapshot event of each process that runs already
     #[arg(long, env = "COLLECTOR_SNAPSHOT", value_parser = switch)]
     snapshot: bool,
-    /// Set the size of the buffer between kernel and agent: a power of two from 64KiB to 1GiB [default: 8MiB]
+    /// Set the size of the ring between kernel and agent: a power of two from 64KiB to 1GiB [default: 8MiB]
     #[arg(long, value_name = "SIZE", env = "COLLECTOR_RING_BYTES", value_parser = ring_bytes)]
     ring_bytes: Option<u32>,
-    /// Write the raw records of the kernel to a new file as well, for collector replay. They contain secrets
+    /// Also write the raw records to a new file, for collector replay. They contain secrets
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) record: Option<PathBuf>,
     /// End after this time: 10s, 500ms, 5min
@@ -27,20 +27,20 @@ pub(in crate::cli) struct Run {
     pub(in crate::cli) duration: Option<Millis>,
     #[command(flatten)]
     pub(in crate::cli) stream: Stream,
-    // Last, as what follows it would stand under its heading.
+    // These are last, since what follows a heading stands under it.
     #[command(flatten)]
     limits: Limits,
 }
 
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct Replay {
-    /// The recording
+    /// Replay this recording
     pub(in crate::cli) file: PathBuf,
     #[command(flatten)]
     pub(in crate::cli) stream: Stream,
 }
 
-/// The words of a switch that is set by a variable.
+/// The value of a switch that a variable sets.
 fn switch(word: &str) -> Result<bool, &'static str> {
     match word.to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Ok(true),

@@ -19,10 +19,10 @@ use clap::{ArgAction, Args, ValueEnum};
 
 use super::filters::Rules;
 
-/// What is streamed, where to, and how.
+/// Which events are written, where, and in which format.
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct Stream {
-    /// Read this configuration file (collector config prints one). Flags override it; SIGHUP reloads it
+    /// Read this configuration file (collector config prints one). Flags override it. In a run, SIGHUP reloads it
     #[arg(long, value_name = "FILE", env = "COLLECTOR_CONFIG")]
     pub(in crate::cli) config: Option<PathBuf>,
     /// Write these events, separated by commas [default: exec,exit,connect]
@@ -30,7 +30,7 @@ pub(in crate::cli) struct Stream {
     events: Vec<EventName>,
     #[arg(long = "output", value_name = "DEST", value_delimiter = ';', env = "COLLECTOR_OUTPUT", help = OUTPUT)]
     outputs: Vec<OutputConfig>,
-    /// Write outputs that do not say how as [default: compact on a terminal, json elsewhere]
+    /// Set the format of outputs without format= [default: compact on a terminal, json elsewhere]
     #[arg(long, value_parser = formats(), env = "COLLECTOR_FORMAT")]
     format: Option<Format>,
     /// Do not cut the lines of the compact format to the width of the terminal
@@ -39,21 +39,21 @@ pub(in crate::cli) struct Stream {
     #[command(flatten)]
     pub(in crate::cli) verbosity: Verbosity,
     #[command(flatten)]
-    chosen: Chosen,
-    // Last, as what follows it would stand under its heading.
+    selection: SelectionFlags,
+    // These are last, since what follows a heading stands under it.
     #[command(flatten)]
     rules: Rules,
 }
 
 const OUTPUT: &str = "\
-Write the stream to stdout or file:PATH (appended to), with options behind commas: file:/var/log/c.jsonl,format=json,\
-select=exec+exit,buffer=8MiB,when_full=drop_oldest,when_closed=retry,mode=0600 (collector config explains them). May be given \
-more than once, or separated by ; [default: stdout]";
+Write the stream to stdout, or append it to file:PATH. Options follow behind commas: \
+file:/var/log/c.jsonl,select=exec+exit,buffer=8MiB (collector config explains all of them). Give the flag once for each \
+output [default: stdout]";
 
-/// How much the agent says on stderr.
+/// How much the agent writes to stderr.
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct Verbosity {
-    /// Set the level of the log on stderr: off, error, warn, info, debug or trace; or TARGET=LEVEL, separated by commas
+    /// Set the level of the log on stderr: off, error, warn, info, debug, trace, or TARGET=LEVEL; separated by commas
     #[arg(long, value_name = "LEVEL", env = "COLLECTOR_LOG", value_parser = log_level)]
     log: Option<String>,
     /// Log errors only, and print neither a start line nor a summary; overrides --log
@@ -65,8 +65,8 @@ pub(in crate::cli) struct Verbosity {
 }
 
 impl Verbosity {
-    /// Whether to print lines for a person who watches: on a terminal, or with -v.
-    pub(in crate::cli) fn talks(&self) -> bool {
+    /// Whether to print a start line and a summary on stderr: on a terminal, or with -v.
+    pub(in crate::cli) fn prints_summary(&self) -> bool {
         !self.quiet && (self.verbose > 0 || io::stderr().is_terminal())
     }
 
@@ -82,16 +82,17 @@ impl Verbosity {
     }
 }
 
-/// Processes and a number of events.
+/// Selects events by process, and ends the stream after a number of them.
 #[derive(Clone, Debug, Args)]
-struct Chosen {
-    /// Write the events of these processes only, separated by commas; what was left out counts as filtered
+#[command(next_help_heading = "Selection")]
+struct SelectionFlags {
+    /// Write only the events of these processes, separated by commas. All others count as filtered
     #[arg(long = "pid", value_name = "PID", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
     pids: Vec<u32>,
-    /// Write the events of these processes and of their descendants only
+    /// Write only the events of these processes and of their descendants
     #[arg(long = "tree", value_name = "PID", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
     trees: Vec<u32>,
-    /// End after this number of events; records about the stream itself do not count
+    /// End after this number of events. Those about the stream itself do not count
     #[arg(long, value_name = "NUMBER")]
     count: Option<NonZero<u64>>,
 }
@@ -109,13 +110,13 @@ fn formats() -> impl clap::builder::TypedValueParser<Value = Format> {
 /// The events that a user can ask for.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum EventName {
-    /// A new process, before any exec
+    /// A process began, before any exec
     Fork,
     /// A process replaced its image
     Exec,
     /// A process ended
     Exit,
-    /// A connection began, and how it ended
+    /// A process connected; this includes connect-result
     Connect,
     /// How a TCP connect ended
     ConnectResult,
@@ -156,7 +157,7 @@ impl Stream {
 
     /// The events that the flags select.
     pub(in crate::cli) fn selection(&self) -> Selection {
-        let Chosen { pids, trees, count } = &self.chosen;
+        let SelectionFlags { pids, trees, count } = &self.selection;
         let selection = Selection::default().pids(pids.iter().copied()).trees(trees.iter().copied());
         match count {
             Some(count) => selection.count(*count),

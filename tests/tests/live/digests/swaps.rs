@@ -85,7 +85,7 @@ fn step(runner: &mut TestRunner) -> (Step, usize) {
 }
 
 /// Two writes in one tick of the kernel's clock leave the same change time, unless somebody reads it in between.
-#[live_test]
+#[live_test(alone)]
 fn a_file_that_is_written_to_in_the_tick_of_its_exec_never_has_the_digest_of_what_came_after() {
     const FILES: usize = 200;
     let images = Images::new(SUBJECT);

@@ -8,7 +8,7 @@ use collector::{
     enrich::{EnrichOptions, Enricher},
     event::{Action, Event},
     options,
-    pipeline::tally::Tally,
+    pipeline::accounting::Accounting,
     process::{KernelTimeNs, TableLimits},
     procfs::Proc,
     source::OwnedRecord,
@@ -25,7 +25,7 @@ pub(crate) const GRACE_NS: u64 = 60_000_000;
 /// The stages between the ring and the queue of events.
 pub(crate) struct Agent {
     enricher: Enricher,
-    tally: Tally,
+    accounting: Accounting,
     kernel: Counters,
     census: Option<ProcSnapshot>,
 }
@@ -40,7 +40,7 @@ impl Agent {
         };
         let proc = Arc::new(Proc::at(proc).unwrap());
         let enricher = Enricher::new(Recording::new().machine, proc, None, options);
-        Self { enricher, tally: Tally::default(), kernel: Counters::default(), census: None }
+        Self { enricher, accounting: Accounting::default(), kernel: Counters::default(), census: None }
     }
 
     /// Takes a record from the ring.
@@ -65,11 +65,11 @@ impl Agent {
 
     /// Reads the kernel side's counters; returns whether a snapshot of /proc was begun.
     pub(crate) fn notice(&mut self, now_ns: u64) -> bool {
-        self.tally.kernel(&self.kernel);
+        self.accounting.kernel(&self.kernel);
         if self.census.is_some() {
             return false;
         }
-        if !self.tally.take_unlearnt() {
+        if !self.accounting.take_table_loss() {
             return false;
         }
         self.census = ProcSnapshot::take(&self.enricher.proc(), KernelTimeNs(now_ns));

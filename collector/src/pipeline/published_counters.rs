@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::event::Counters;
 
-/// The last counters that the pipeline published. Clones are the same.
+/// The counters that the pipeline published last. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Accounts(Arc<Mutex<Counters>>);
+pub struct PublishedCounters(Arc<Mutex<Counters>>);
 
-impl Accounts {
+impl PublishedCounters {
     /// Replaces them.
     pub fn publish(&self, counters: Counters) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = counters;

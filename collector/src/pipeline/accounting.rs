@@ -27,25 +27,25 @@ fn reason_of(loss: common::Loss) -> LossReason {
     }
 }
 
-/// What was lost, by the action (`None` where a broken record does not tell it) and the reason.
+/// What was lost, by the reason and the action; `None` if a broken record does not say which.
 pub type Losses = BTreeMap<(Option<Action>, LossReason), u64>;
 
 /// Counts what happens to events.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct Accounting {
     counters: BTreeMap<Option<Action>, CountersOf>,
-    /// Losses that the stream has not told yet.
-    untold: Losses,
-    /// Events over the limit, which gather until the kernel side's counters are read: there may be very many.
+    /// Losses that the stream has not reported yet.
+    unreported: Losses,
+    /// Events over the limit since the kernel side's counters were read last: one `loss` event reports them all.
     limited: BTreeMap<Action, u64>,
-    /// Whether records that keep the process table were lost before they could reach it.
-    unlearnt: bool,
-    /// The kernel side's counters as they were told last.
+    /// Whether records were lost that the process table needed.
+    table_loss: bool,
+    /// The kernel side's counters, as they were last.
     kernel: common::Counters,
 }
 
-impl Tally {
-    /// Counts a record that the agent makes itself: nobody else has seen it.
+impl Accounting {
+    /// Counts an event that the agent makes itself: nobody else has seen it.
     pub fn made(&mut self, action: Action) {
         self.of(Some(action)).seen += 1;
     }
@@ -55,13 +55,12 @@ impl Tally {
         self.of(Some(action)).written += 1;
     }
 
-    /// Counts an event that nobody asked for.
+    /// Counts an event that is not wanted.
     pub fn filtered(&mut self, action: Action) {
         self.of(Some(action)).filtered += 1;
     }
 
-    /// Notes events over the limit of their image that somebody wanted. They are filtered, and counted so by others: this
-    /// is of which they were, and has the stream tell.
+    /// Counts wanted events over the limit of their image. The caller counts them as filtered too.
     pub fn limited(&mut self, action: Action, count: u64) {
         if count > 0 {
             *self.limited.entry(action).or_default() += count;
@@ -69,23 +68,29 @@ impl Tally {
         }
     }
 
-    /// Counts an event that was lost in the agent.
-    pub fn lost(&mut self, action: Option<Action>, reason: LossReason) {
-        self.lose(action, reason, 1);
+    /// Counts an event that found the queue full. The table has its record.
+    pub fn queue_full(&mut self, action: Action) {
+        self.lose(Some(action), LossReason::QueueFull, 1);
+    }
+
+    /// Counts a record that cannot be decoded. The action is that of its kind, if that can be read.
+    pub fn broken(&mut self, action: Option<Action>) {
+        self.lose(action, LossReason::Decode, 1);
+        self.note_table_loss(action);
         if action.is_none() {
             // The kernel side has counted it under its action, where it will be missing; this row adds up by itself.
             self.of(None).seen += 1;
         }
     }
 
-    /// Notes how many processes were found to be gone whose exit was not told.
+    /// Sets how many processes ended without an event of their exit.
     pub fn ended_unseen(&mut self, processes: u64) {
         if processes > 0 {
             self.of(Some(Action::Exit)).ended_unseen = Some(processes);
         }
     }
 
-    /// Takes in the kernel side's counters.
+    /// Adds what the kernel side counted since the last call.
     pub fn kernel(&mut self, now: &common::Counters) {
         for kind in Kind::ALL {
             let action = action_of(kind);
@@ -97,7 +102,10 @@ impl Tally {
                     counters.lost.get(index).and_then(|lost| lost.get(loss.index())).copied().unwrap_or(0)
                 };
                 let lost = at(now).saturating_sub(at(&self.kernel));
-                self.lose(Some(action), reason_of(loss), lost);
+                if lost > 0 {
+                    self.lose(Some(action), reason_of(loss), lost);
+                    self.note_table_loss(Some(action));
+                }
             }
         }
         self.kernel_filtered(now);
@@ -107,20 +115,20 @@ impl Tally {
         self.kernel = *now;
     }
 
-    /// Takes in the connects that the kernel side did not send, and has the stream tell what was over the limit.
+    /// Adds the connects that the kernel side did not send, and has the stream report what was over the limit.
     fn kernel_filtered(&mut self, now: &common::Counters) {
         let by_rule = now.connects_by_rule.saturating_sub(self.kernel.connects_by_rule);
         let by_limit = now.connects_by_limit.saturating_sub(self.kernel.connects_by_limit);
         self.of(Some(Action::Connect)).filtered += by_rule + by_limit;
         self.limited(Action::Connect, by_limit);
         for (action, count) in std::mem::take(&mut self.limited) {
-            *self.untold.entry((Some(action), LossReason::Filtered)).or_default() += count;
+            *self.unreported.entry((Some(action), LossReason::Filtered)).or_default() += count;
         }
     }
 
-    /// Events that the kernel side sent and that have not come out yet.
+    /// How many events were seen and neither written, filtered nor lost yet.
     #[must_use]
-    pub fn on_their_way(&self) -> u64 {
+    pub fn in_flight(&self) -> u64 {
         self.counters
             .values()
             .map(|counters| {
@@ -129,53 +137,39 @@ impl Tally {
             .sum()
     }
 
-    /// Losses that the stream has not told yet; they count as told from now on.
-    pub fn take_untold(&mut self) -> Losses {
-        std::mem::take(&mut self.untold)
+    /// The losses since the last call, for the stream to report.
+    pub fn take_unreported(&mut self) -> Losses {
+        std::mem::take(&mut self.unreported)
     }
 
-    /// Whether there are losses that the stream has not told.
+    /// Whether there are losses that the stream has not reported.
     #[must_use]
-    pub fn has_untold(&self) -> bool {
-        !self.untold.is_empty()
+    pub fn has_unreported(&self) -> bool {
+        !self.unreported.is_empty()
     }
 
-    /// The counters, as `agent-stop` tells them.
+    /// The counters, as on `agent-stop`.
     #[must_use]
     pub fn counters(&self) -> Counters {
         let name = |action: &Option<Action>| action.map_or("unknown", Action::name).to_owned();
         self.counters.iter().map(|(action, counters)| (name(action), counters.clone())).collect()
     }
 
-    /// Whether records were lost that keep the process table, before it learnt of them; they count as known from now on.
-    pub fn take_unlearnt(&mut self) -> bool {
-        std::mem::take(&mut self.unlearnt)
+    /// Whether records that the process table needed were lost since the last call.
+    pub fn take_table_loss(&mut self) -> bool {
+        std::mem::take(&mut self.table_loss)
     }
 
-    fn note_unlearnt(&mut self, action: Option<Action>, reason: LossReason) {
-        match reason {
-            // The record was taken in; its event alone is lost.
-            LossReason::QueueFull | LossReason::SubscriberSlow | LossReason::Filtered => return,
-            LossReason::RingFull
-            | LossReason::ReserveFailed
-            | LossReason::TableFull
-            | LossReason::Decode
-            | LossReason::Unknown => {}
-        }
-        // Any kind of record may have been broken.
-        let keeps_the_table = matches!(action, None | Some(Action::Fork | Action::Exec | Action::Exit));
-        self.unlearnt |= keeps_the_table;
+    /// Notes that a record did not reach the process table. One without an action may be of any kind.
+    fn note_table_loss(&mut self, action: Option<Action>) {
+        self.table_loss |= matches!(action, None | Some(Action::Fork | Action::Exec | Action::Exit));
     }
 
     fn lose(&mut self, action: Option<Action>, reason: LossReason, count: u64) {
-        if count == 0 {
-            return;
-        }
         let counters = self.of(action);
         counters.lost += count;
         *counters.lost_by_reason.entry(reason).or_default() += count;
-        *self.untold.entry((action, reason)).or_default() += count;
-        self.note_unlearnt(action, reason);
+        *self.unreported.entry((action, reason)).or_default() += count;
     }
 
     fn of(&mut self, action: Option<Action>) -> &mut CountersOf {
@@ -187,7 +181,7 @@ impl Tally {
 mod tests {
     use collector_common::{Counters, Kind, Loss};
 
-    use super::Tally;
+    use super::Accounting;
     use crate::event::{Action, LossReason};
 
     fn kernel(seen: u64, ring_full: u64) -> Counters {
@@ -198,49 +192,64 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_of_the_kernel_side_is_told_once() {
-        let mut tally = Tally::default();
-        tally.kernel(&kernel(10, 3));
-        tally.kernel(&kernel(10, 3));
-        assert_eq!(tally.take_untold(), [((Some(Action::Exec), LossReason::RingFull), 3)].into());
-        assert!(!tally.has_untold());
+    fn a_loss_of_the_kernel_side_is_reported_once() {
+        let mut accounting = Accounting::default();
+        accounting.kernel(&kernel(10, 3));
+        accounting.kernel(&kernel(10, 3));
+        assert_eq!(accounting.take_unreported(), [((Some(Action::Exec), LossReason::RingFull), 3)].into());
+        assert!(!accounting.has_unreported());
     }
 
     #[test]
-    fn what_is_over_the_limit_is_told_with_the_counters_and_is_filtered_and_not_lost() {
-        let mut tally = Tally::default();
-        tally.kernel(&kernel(2, 0));
+    fn events_over_the_limit_are_reported_once_the_counters_are_read_and_count_as_filtered() {
+        let mut accounting = Accounting::default();
+        accounting.kernel(&kernel(2, 0));
         for _ in 0..2 {
-            tally.limited(Action::Exec, 1);
-            tally.filtered(Action::Exec);
+            accounting.limited(Action::Exec, 1);
+            accounting.filtered(Action::Exec);
         }
-        assert!(!tally.has_untold());
+        assert!(!accounting.has_unreported());
         let mut now = kernel(2, 0);
         now.seen[Kind::Connect.index()] = 7;
         (now.connects_by_rule, now.connects_by_limit) = (4, 3);
-        tally.kernel(&now);
-        tally.kernel(&now);
-        let told = |action, count| ((Some(action), LossReason::Filtered), count);
-        assert_eq!(tally.take_untold(), [told(Action::Exec, 2), told(Action::Connect, 3)].into());
-        assert_eq!(tally.on_their_way(), 0);
-        let connect = &tally.counters()["connect"];
+        accounting.kernel(&now);
+        accounting.kernel(&now);
+        let reported = |action, count| ((Some(action), LossReason::Filtered), count);
+        assert_eq!(
+            accounting.take_unreported(),
+            [reported(Action::Exec, 2), reported(Action::Connect, 3)].into()
+        );
+        assert_eq!(accounting.in_flight(), 0);
+        let connect = &accounting.counters()["connect"];
         assert_eq!((connect.filtered, connect.limited, connect.lost), (7, Some(3), 0));
-        assert!(!tally.take_unlearnt());
+        assert!(!accounting.take_table_loss());
     }
 
     #[test]
-    fn what_was_seen_is_written_filtered_or_lost() {
-        let mut tally = Tally::default();
-        tally.kernel(&kernel(10, 3));
-        assert_eq!(tally.on_their_way(), 7);
+    fn seen_is_written_filtered_and_lost() {
+        let mut accounting = Accounting::default();
+        accounting.kernel(&kernel(10, 3));
+        assert_eq!(accounting.in_flight(), 7);
         for _ in 0..4 {
-            tally.written(Action::Exec);
+            accounting.written(Action::Exec);
         }
-        tally.filtered(Action::Exec);
-        tally.lost(Some(Action::Exec), LossReason::QueueFull);
-        tally.lost(Some(Action::Exec), LossReason::Decode);
-        assert_eq!(tally.on_their_way(), 0);
-        let exec = &tally.counters()["exec"];
+        accounting.filtered(Action::Exec);
+        accounting.queue_full(Action::Exec);
+        assert!(accounting.take_table_loss(), "the kernel side lost records of execs");
+        accounting.queue_full(Action::Exec);
+        assert!(!accounting.take_table_loss(), "the table has the record of an event that was lost");
+        assert_eq!(accounting.in_flight(), 0);
+        let exec = &accounting.counters()["exec"];
         assert_eq!(exec.seen, exec.written + exec.filtered + exec.lost);
+    }
+
+    #[test]
+    fn a_broken_record_may_be_one_that_the_table_needed() {
+        let mut accounting = Accounting::default();
+        accounting.broken(Some(Action::Connect));
+        assert!(!accounting.take_table_loss());
+        accounting.broken(None);
+        assert!(accounting.take_table_loss());
+        assert_eq!(accounting.counters()["unknown"].seen, 1);
     }
 }

@@ -8,9 +8,10 @@ use procfs::{
 };
 
 use super::{
+    file::{self, lossy, malformed, parsed, text},
+    missing::or_missing,
     model::{Cpu, Inspection, Io, Mapping, Memory, Rollup, State, Thread},
-    status::{MAX, malformed, status, text},
-    take,
+    status::status,
 };
 use crate::procfs::{self as own, ProcFile, ProcessDir, ReadError, mapping};
 
@@ -23,37 +24,28 @@ const DELETED: &[u8] = b" (deleted)";
 /// Adds them.
 pub(super) fn add(inspection: &mut Inspection, process: &ProcessDir) {
     let read = cpu(process);
-    inspection.cpu = take(inspection, "cpu", read);
+    inspection.cpu = or_missing(inspection, "cpu", read);
     let read = memory(process);
-    inspection.memory = take(inspection, "memory", read);
+    inspection.memory = or_missing(inspection, "memory", read);
     let read = rollup(process);
-    let read = take(inspection, "memory.rollup", read);
+    let read = or_missing(inspection, "memory.rollup", read);
     if let Some(memory) = &mut inspection.memory {
         memory.rollup = read.flatten();
     }
     let read = io(process);
-    inspection.io = take(inspection, "io", read);
+    inspection.io = or_missing(inspection, "io", read);
     let read = threads(process);
-    inspection.threads = take(inspection, "threads", read);
+    inspection.threads = or_missing(inspection, "threads", read);
     let read = text(process, ProcFile::Stack);
-    let stack = take(inspection, "kernel_stack", read);
+    let stack = or_missing(inspection, "kernel_stack", read);
     inspection.kernel_stack = stack.map(|stack| stack.lines().map(frame).collect());
     let read = mappings(process);
-    inspection.mappings = take(inspection, "mappings", read);
+    inspection.mappings = or_missing(inspection, "mappings", read);
 }
 
 /// `[<0>] do_wait+0x1a/0x2b` without the address, which the kernel hides.
 fn frame(line: &str) -> String {
     line.split_once("] ").map_or(line, |(_, frame)| frame).to_owned()
-}
-
-fn parsed<T>(
-    process: &ProcessDir,
-    file: ProcFile,
-    parse: impl FnOnce(&[u8]) -> procfs::ProcResult<T>,
-) -> Result<T, ReadError> {
-    let text = text(process, file)?;
-    parse(text.as_bytes()).map_err(|_| malformed(process, file))
 }
 
 fn cpu(process: &ProcessDir) -> Result<Cpu, ReadError> {
@@ -130,7 +122,7 @@ fn threads(process: &ProcessDir) -> Result<Vec<Thread>, ReadError> {
         let stat = own::Stat::parse(line)?;
         Some(Thread {
             tid: stat.pid,
-            comm: super::shown(stat.comm),
+            comm: lossy(stat.comm),
             state: State::of(stat.state),
             user_ns: stat.utime.saturating_mul(TICK_NS),
             system_ns: stat.stime.saturating_mul(TICK_NS),
@@ -140,8 +132,7 @@ fn threads(process: &ProcessDir) -> Result<Vec<Thread>, ReadError> {
 }
 
 fn mappings(process: &ProcessDir) -> Result<Vec<Mapping>, ReadError> {
-    let mut bytes = Vec::new();
-    process.read_into(ProcFile::Maps, &mut bytes, MAX)?;
+    let bytes = file::bytes(process, ProcFile::Maps)?;
     let maps = mapping::mappings(&bytes).ok_or_else(|| malformed(process, ProcFile::Maps))?;
     let mut rows: Vec<(Mapping, MMPermissions)> = Vec::new();
     let mut places = HashMap::new();
@@ -169,7 +160,7 @@ fn row(process: &ProcessDir, name: &[u8], inode: Option<u64>) -> Mapping {
     let gone = name.strip_suffix(DELETED).filter(|_| inode.is_some_and(|inode| !live(inode)));
     let path = match gone.unwrap_or(name) {
         [] => "[anon]".to_owned(),
-        path => super::shown(path),
+        path => lossy(path),
     };
     let deleted = gone.is_some();
     Mapping { path, deleted, size_bytes: 0, mappings: 0, permissions: String::new(), inode }
