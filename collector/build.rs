@@ -63,7 +63,7 @@ fn find(manifest: &Path, out: &Path, below: &Path) -> Option<PathBuf> {
     None
 }
 
-/// The target directory that OUT_DIR lies in, in whatever way it was set, and the part of it for the target triple. Never a
+/// The target directory that `OUT_DIR` lies in, in whatever way it was set, and the part of it for the target triple. Never a
 /// directory above: anyone may write to that of a checkout in /tmp, and the object runs in the kernel.
 fn targets_of(out: &Path) -> Vec<PathBuf> {
     // Cargo marks both as caches.
