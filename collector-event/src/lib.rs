@@ -25,6 +25,7 @@ mod connection;
 mod event;
 mod ids;
 mod meta;
+mod nul;
 mod process;
 #[cfg(feature = "schema")]
 mod schema;
@@ -33,6 +34,8 @@ mod strings;
 mod time;
 mod version;
 
+#[doc(hidden)]
+pub use self::nul::split_nul;
 #[cfg(feature = "schema")]
 pub use self::schema::{json_schema, schema_of};
 pub use self::{

@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn records_that_come_by_themselves_cannot_be_asked_for() {
+    fn records_that_come_by_themselves_cannot_be_configured() {
         let config = Config { events: [Action::AgentStop].into(), ..Config::default() };
         assert!(matches!(config.check(), Err(ConfigError::Value { key: "events", .. })));
     }

@@ -29,7 +29,7 @@ const USER: usize = 8;
 const FIXED: usize = "12:34:56.789 ".len() + EVENT + " 1234567 ".len() + USER + " ".len();
 /// Levels of indentation that are shown; a process that is deeper stands at the last one.
 const LEVELS: usize = 8;
-/// A fact keeps at least so many columns beside the parent's name.
+/// A fact keeps at least this number of columns beside the parent's name.
 const ROOM: usize = 20;
 
 /// Colours of the terminal, by what they stand for.
