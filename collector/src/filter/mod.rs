@@ -66,6 +66,7 @@ impl Filter {
 
     /// Whether a rule leaves out a process that the agent found in /proc, which the kernel side has not seen. The kernel side
     /// decides the same, with one difference: here a rule on the id of a cgroup does not match the cgroups below it.
+    #[doc(hidden)]
     #[must_use]
     pub fn leaves_out(&self, facts: &Facts<'_>) -> bool {
         // One rule of each key that has rules must match.
