@@ -25,6 +25,7 @@ mod connection;
 mod event;
 mod ids;
 mod meta;
+mod nul;
 mod process;
 #[cfg(feature = "schema")]
 mod schema;
@@ -33,6 +34,8 @@ mod strings;
 mod time;
 mod version;
 
+#[doc(hidden)]
+pub use self::nul::split_nul;
 #[cfg(feature = "schema")]
 pub use self::schema::{json_schema, schema_of};
 pub use self::{
@@ -51,6 +54,10 @@ pub use self::{
     time::{Timestamp, TimestampError},
     version::SchemaVersion,
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 /// The schema that this version of the crate writes: the value of [`Event::schema`].
 pub const SCHEMA: &str = "collector/1.0";

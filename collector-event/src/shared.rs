@@ -1,9 +1,9 @@
-//! Parts of events that many events share, and the door by which an encoder reuses their text.
+//! Parts of events that many events share, and the door by which an encoder reuses what it made of them.
 //!
 //! A process and its surroundings are on each of its events, on those of its children, and on theirs. [`Shared`] makes such a
 //! part once. Any serde format writes it as the value that it holds. An encoder that writes many events can do better: it
-//! recognises [`NAME`] in `serialize_newtype_struct`, and writes the text that it made of this part before. The text
-//! is kept with the part, so only one encoder in a process should use this door; the JSON encoder of `collector-stream` does.
+//! recognises [`NAME`] in `serialize_newtype_struct`, and writes the bytes that it made of this part before. The bytes
+//! are kept with the part, so only one encoder in a process should use this door; the JSON encoder of `collector-stream` does.
 
 use std::{cell::Cell, fmt, ops::Deref, sync::Arc, sync::OnceLock};
 
@@ -18,7 +18,7 @@ pub struct Shared<T>(Arc<Part<T>>);
 struct Part<T> {
     value: T,
     /// What the encoder made of the value.
-    text: OnceLock<Box<str>>,
+    encoded: OnceLock<Box<[u8]>>,
 }
 
 impl<T> Shared<T> {
@@ -31,7 +31,7 @@ impl<T> Shared<T> {
 
 impl<T> From<T> for Shared<T> {
     fn from(value: T) -> Self {
-        Self(Arc::new(Part { value, text: OnceLock::new() }))
+        Self(Arc::new(Part { value, encoded: OnceLock::new() }))
     }
 }
 
@@ -79,13 +79,13 @@ impl<T: Serialize> Serialize for Part<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match REQUEST.replace(Request::Value) {
             Request::Value => self.value.serialize(serializer),
-            Request::Text => match self.text.get() {
-                Some(text) => serializer.serialize_str(text),
+            Request::Encoded => match self.encoded.get() {
+                Some(encoded) => serializer.serialize_bytes(encoded),
                 None => serializer.serialize_none(),
             },
             Request::Keep => {
-                // Another thread may have kept the same text meanwhile.
-                let _ = self.text.set(TEXT.take());
+                // Another thread may have kept the same bytes meanwhile.
+                let _ = self.encoded.set(ENCODED.take());
                 serializer.serialize_none()
             }
         }
@@ -97,41 +97,41 @@ impl<T: Serialize> Serialize for Part<T> {
 #[derive(Clone, Copy)]
 enum Request {
     Value,
-    Text,
+    Encoded,
     Keep,
 }
 
 thread_local! {
     static REQUEST: Cell<Request> = const { Cell::new(Request::Value) };
-    static TEXT: Cell<Box<str>> = Cell::default();
+    static ENCODED: Cell<Box<[u8]>> = Cell::default();
 }
 
-/// Serializes a part's kept text as a string, or as none where no text is kept. `part` is the value that an encoder is
+/// Serializes what is kept with a part as bytes, or as none where nothing is kept. `part` is the value that an encoder is
 /// given with the name [`NAME`].
 ///
 /// # Errors
 ///
 /// Those of the serializer.
-pub fn serialize_text<T: Serialize + ?Sized, S: Serializer>(
+pub fn serialize_encoded<T: Serialize + ?Sized, S: Serializer>(
     part: &T,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    REQUEST.set(Request::Text);
+    REQUEST.set(Request::Encoded);
     part.serialize(serializer)
 }
 
-/// Keeps a text with a part. `part` is the value that an encoder is given with the name [`NAME`]; the serializer is
+/// Keeps with a part what an encoder made of it. `part` is the value that an encoder is given with the name [`NAME`]; the serializer is
 /// given none.
 ///
 /// # Errors
 ///
 /// Those of the serializer.
-pub fn keep_text<T: Serialize + ?Sized, S: Serializer>(
+pub fn keep_encoded<T: Serialize + ?Sized, S: Serializer>(
     part: &T,
-    text: Box<str>,
+    encoded: Box<[u8]>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    TEXT.set(text);
+    ENCODED.set(encoded);
     REQUEST.set(Request::Keep);
     part.serialize(serializer)
 }

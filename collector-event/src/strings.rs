@@ -2,10 +2,22 @@
 
 use std::{borrow::Cow, fmt, ops::Index, sync::Arc};
 
-use memchr::memchr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+use crate::nul::Nuls;
+
 /// Strings without NUL, in order. Cloning is cheap.
+///
+/// ```
+/// use collector_event::Strings;
+///
+/// let arguments: Strings = ["ls", "-l"].into_iter().collect();
+/// assert_eq!(&arguments[1], "-l");
+/// assert_eq!(arguments.get(2), None);
+/// for argument in &arguments {
+///     println!("{argument}");
+/// }
+/// ```
 ///
 /// All of them are in one piece of memory: an allocation for each of some ten arguments costs more than all else that is
 /// done with them.
@@ -18,16 +30,20 @@ pub struct Strings {
 /// Iterates over the strings of a [`Strings`].
 #[derive(Clone, Debug)]
 pub struct Iter<'s> {
-    rest: &'s str,
+    text: &'s str,
+    /// Where the next string begins.
+    begin: usize,
+    ends: Nuls<'s>,
 }
 
 impl<'s> Iterator for Iter<'s> {
     type Item = &'s str;
 
+    #[inline]
     fn next(&mut self) -> Option<&'s str> {
-        let end = memchr(0, self.rest.as_bytes())?;
-        let string = self.rest.get(..end);
-        self.rest = self.rest.get(end + 1..).unwrap_or_default();
+        let end = self.ends.next()?;
+        let string = self.text.get(self.begin..end);
+        self.begin = end + 1;
         string
     }
 }
@@ -43,7 +59,7 @@ impl Strings {
     /// The strings, in order.
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
-        Iter { rest: &self.text }
+        Iter { text: &self.text, begin: 0, ends: Nuls::new(self.text.as_bytes()) }
     }
 
     /// The string at this index. It counts from the first one.
@@ -52,10 +68,10 @@ impl Strings {
         self.iter().nth(index)
     }
 
-    /// How many strings there are. It counts them.
+    /// How many strings there are. It counts their NULs.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.iter().count()
+        self.text.bytes().filter(|&byte| byte == 0).count()
     }
 
     /// The size in bytes, with a NUL for each string.

@@ -88,6 +88,13 @@ pub struct CompactOptions {
     pub zone: TimeZone,
 }
 
+/// For a file: whole lines without colours, with times in UTC.
+impl Default for CompactOptions {
+    fn default() -> Self {
+        Self { width: Width::Unlimited, colour: false, header: false, zone: TimeZone::UTC }
+    }
+}
+
 /// Writes the events of one stream as lines for people. It remembers which processes it has shown, to indent their children.
 #[derive(Debug)]
 pub struct CompactFormat {

@@ -89,49 +89,62 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Sends these records through a new pipeline.
+    /// Sends these records through a new pipeline, and drops its batches.
     pub(crate) fn new(records: Arc<Vec<OwnedRecord>>) -> Self {
-        let config = config();
-        let proc = Arc::new(Proc::nowhere());
-        let waker = WakeEvent::new().unwrap();
-        let digests = Digests::new(options::digest(&config), &proc, &waker);
-        let options = PipelineOptions {
-            actions: config.actions(),
-            queue: config.queue.events,
-            ring_bytes: 8 << 20,
-            digest_grace: Duration::ZERO,
-            live: false,
-        };
         let lines = Arc::new(AtomicUsize::new(0));
         let handoff = Counted { builder: BatchBuilder::new(false), lines: lines.clone() };
-        let pipeline = Pipeline::new(Setup {
-            source: Box::new(Records { records, next: 0 }),
-            enricher: enricher(),
-            digests,
-            options,
-            selection: Selection::default(),
-            handoff: Box::new(handoff),
-            commands: Commands::new(waker.clone()),
-            stopper: Stopper::new(waker),
-            counters: PublishedCounters::default(),
-            run_id: Arc::from("11111111-2222-4333-8444-555555555555:1"),
-        });
+        let pipeline = pipeline(records, Box::new(handoff), WakeEvent::new().unwrap());
         Self { pipeline, lines }
     }
 
     /// Runs to the end; returns the number of lines.
     pub(crate) fn run(self) -> usize {
-        let agent = Agent {
-            kind: AgentKind::Collector,
-            version: "0".into(),
-            kernel: None,
-            hooks: Vec::new(),
-            degraded: BTreeMap::new(),
-            filters: Vec::new(),
-        };
-        self.pipeline.run(agent, 1);
+        run(self.pipeline);
         self.lines.load(Ordering::Relaxed)
     }
+}
+
+/// A pipeline that reads these records. `waker` ends its waits.
+pub(crate) fn pipeline(
+    records: Arc<Vec<OwnedRecord>>,
+    handoff: Box<dyn Handoff>,
+    waker: WakeEvent,
+) -> Pipeline {
+    let config = config();
+    let proc = Arc::new(Proc::nowhere());
+    let digests = Digests::new(options::digest(&config), &proc, &waker);
+    let options = PipelineOptions {
+        actions: config.actions(),
+        queue: config.queue.events,
+        ring_bytes: 8 << 20,
+        digest_grace: Duration::ZERO,
+        live: false,
+    };
+    Pipeline::new(Setup {
+        source: Box::new(Records { records, next: 0 }),
+        enricher: enricher(),
+        digests,
+        options,
+        selection: Selection::default(),
+        handoff,
+        commands: Commands::new(waker.clone()),
+        stopper: Stopper::new(waker),
+        counters: PublishedCounters::default(),
+        run_id: Arc::from("11111111-2222-4333-8444-555555555555:1"),
+    })
+}
+
+/// Runs a pipeline to its end, on this thread.
+pub(crate) fn run(pipeline: Pipeline) {
+    let agent = Agent {
+        kind: AgentKind::Collector,
+        version: "0".into(),
+        kernel: None,
+        hooks: Vec::new(),
+        degraded: BTreeMap::new(),
+        filters: Vec::new(),
+    };
+    pipeline.run(agent, 1);
 }
 
 /// Batches as the agent builds them, handed on to no consumer.

@@ -241,7 +241,8 @@ impl<I> Table<I> {
     /// The real parent of a process at this moment: where the parent has ended, the process that took over its children,
     /// and so on. `None` where the table does not have the process, or it has no parent.
     pub fn parent(&mut self, key: ProcessKey) -> Option<ProcessKey> {
-        let mut parent = self.entries.get(&key)?.parent?;
+        let before = self.entries.get(&key)?.parent?;
+        let mut parent = before;
         // Each step leads to a process that ended later than the one before, so the walk ends. The bound is for a table that
         // lost records left with a cycle.
         for _ in 0..self.entries.len() {
@@ -250,8 +251,10 @@ impl<I> Table<I> {
                 None => break,
             }
         }
-        // Stored, so that the next walk is short and the ended entries can go.
-        self.set_parent(key, Some(parent));
+        if parent != before {
+            // Stored, so that the next walk is short and the ended entries can go.
+            self.set_parent(key, Some(parent));
+        }
         Some(parent)
     }
 

@@ -21,17 +21,16 @@ mod image;
 pub mod link;
 pub mod mapping;
 pub mod mountinfo;
-mod nul;
 pub mod passwd;
 mod process_dir;
 mod root;
 pub mod stat;
 mod thread;
 
+pub use collector_event::split_nul;
 pub use error::{OpenProcError, ReadError};
 pub use file::{Namespace, ProcFile, ProcLink, Read};
 pub use image::RunningImage;
-pub use nul::split_nul;
 pub use process_dir::ProcessDir;
 pub use root::Proc;
 pub use stat::{StartTicks, Stat};

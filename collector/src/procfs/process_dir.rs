@@ -164,7 +164,7 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    use super::super::{nul::split_nul, root::Proc};
+    use super::super::{root::Proc, split_nul};
     use super::*;
 
     /// A `/proc` with one process, 7, that began at 4321 and is `state`.

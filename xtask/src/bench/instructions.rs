@@ -1,6 +1,6 @@
 //! Counts the instructions of each hot path and compares them with a file in the repository. It finds
 //! growth that no clock on a shared machine would show, since valgrind's callgrind counts the same
-//! whatever else runs.
+//! whatever else runs. [`outputs`] uses the same program.
 
 use std::env;
 use std::fmt::Write;
@@ -11,6 +11,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::bench::outputs;
 use crate::packages;
 use crate::step;
 use crate::workspace;
@@ -54,7 +55,8 @@ pub(super) fn guard(accept: bool) -> Result<()> {
     }
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read {ACCEPTED}"))?;
     let (compiler, accepted) = read(&text).with_context(|| format!("cannot read {ACCEPTED}"))?;
-    judge(&counted, &accepted, &compiler, &folder)
+    judge(&counted, &accepted, &compiler, &folder)?;
+    outputs::guard(&program, TIMES, &folder)
 }
 
 /// Builds the bench and returns the path of its program.

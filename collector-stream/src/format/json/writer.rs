@@ -1,5 +1,5 @@
 //! JSON as `serde_json` writes it, byte for byte, but cheaper for events: names of fields need no escapes, most strings have
-//! none, and the text of a shared part is made once. `serde_json` writes everything else.
+//! none, and the JSON of a shared part is made once. `serde_json` writes everything else.
 
 use std::fmt::{self, Display, Write as _};
 
@@ -12,7 +12,7 @@ use super::members::{Members, name};
 /// Appends a value to a line.
 pub(super) struct Writer<'l> {
     pub(super) line: &'l mut Vec<u8>,
-    /// Whether it copies a string as JSON, and writes nothing for none: it asks a shared part for its text.
+    /// Whether it copies bytes as JSON, and writes nothing for none: it asks a shared part for its JSON.
     verbatim: bool,
 }
 
@@ -35,19 +35,17 @@ impl<'l> Writer<'l> {
         Members { line: self.line, any: false, close }
     }
 
-    /// Writes a shared part: the text of it that was made before, or a new one that is kept for the next time.
+    /// Writes a shared part: the JSON of it that was made before, or a new one that is kept for the next time.
     fn shared(self, part: &(impl Serialize + ?Sized)) -> Result<()> {
         let Self { line, .. } = self;
         let begin = line.len();
-        shared::serialize_text(part, Writer { line, verbatim: true })?;
+        shared::serialize_encoded(part, Writer { line, verbatim: true })?;
         if line.len() > begin {
             return Ok(());
         }
         part.serialize(Writer::append(line))?;
-        match line.get(begin..).map(str::from_utf8) {
-            Some(Ok(text)) => shared::keep_text(part, text.into(), Writer { line, verbatim: true }),
-            Some(Err(_)) | None => Ok(()),
-        }
+        let json = line.get(begin..).unwrap_or_default().into();
+        shared::keep_encoded(part, json, Writer { line, verbatim: true })
     }
 
     /// Writes `{"variant":`, which stands before the content of the variant.
@@ -136,19 +134,23 @@ impl<'l> Serializer for Writer<'l> {
         serialize_char char;
         serialize_f32 f32;
         serialize_f64 f64;
-        serialize_bytes &[u8];
     }
 
     fn serialize_str(self, text: &str) -> Result<()> {
-        if self.verbatim {
-            self.line.extend_from_slice(text.as_bytes());
-        } else if is_plain(text.as_bytes()) {
-            self.line.push(b'"');
-            self.line.extend_from_slice(text.as_bytes());
-            self.line.push(b'"');
-        } else {
+        if !is_plain(text.as_bytes()) {
             return self.other(text);
         }
+        self.line.push(b'"');
+        self.line.extend_from_slice(text.as_bytes());
+        self.line.push(b'"');
+        Ok(())
+    }
+
+    fn serialize_bytes(self, bytes: &[u8]) -> Result<()> {
+        if !self.verbatim {
+            return self.other(bytes);
+        }
+        self.line.extend_from_slice(bytes);
         Ok(())
     }
 
@@ -292,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shared_part_is_written_from_its_text_the_second_time() {
+    fn a_shared_part_is_written_from_its_kept_json_the_second_time() {
         let inner = Shared::from(vec!["a\"b".to_owned()]);
         let shared = Shared::from(vec![inner.clone(), inner.clone()]);
         for _ in 0..2 {

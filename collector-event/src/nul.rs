@@ -1,4 +1,5 @@
-//! Lists of strings that end in NUL: `/proc/<tgid>/cmdline` and `environ`, and arguments and environment in records.
+//! Lists of strings that end in NUL: arguments and environments, as the kernel packs them and as [`Strings`](crate::Strings)
+//! keeps them.
 
 use wide::u8x16;
 
@@ -11,7 +12,7 @@ use wide::u8x16;
 /// one string; if it was padded with NUL, it is one string and many empty ones. Neither differs from real arguments,
 /// so this function does not guess. The arguments in the record of an exec are from before any rewriting.
 pub fn split_nul(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut ends = Nuls { bytes, block: 0, found: 0 };
+    let mut ends = Nuls::new(bytes);
     let mut begin = 0;
     std::iter::from_fn(move || {
         if begin >= bytes.len() {
@@ -31,7 +32,8 @@ const LANES: usize = 16;
 
 /// The indices of the NULs, found 64 bytes at a time. `memchr_iter` takes twice the instructions (6,754 instead of 3,379
 /// for 65 variables in 4 KiB): the next NUL is some ten bytes further on, and a call costs more than that search.
-struct Nuls<'b> {
+#[derive(Clone, Debug)]
+pub(crate) struct Nuls<'b> {
     bytes: &'b [u8],
     /// Where the next block begins.
     block: usize,
@@ -53,7 +55,11 @@ impl Iterator for Nuls<'_> {
     }
 }
 
-impl Nuls<'_> {
+impl<'b> Nuls<'b> {
+    pub(crate) fn new(bytes: &'b [u8]) -> Self {
+        Self { bytes, block: 0, found: 0 }
+    }
+
     /// Moves on to the next block with a NUL.
     fn look_on(&mut self) -> Option<()> {
         while self.found == 0 {
@@ -131,8 +137,7 @@ mod tests {
 
         #[test]
         fn strings_end_where_the_nuls_are(bytes in proptest::collection::vec(0u8..3, 0..200)) {
-            let nuls = Nuls { bytes: &bytes, block: 0, found: 0 };
-            prop_assert_eq!(nuls.collect::<Vec<_>>(), memchr::memchr_iter(0, &bytes).collect::<Vec<_>>());
+            prop_assert_eq!(Nuls::new(&bytes).collect::<Vec<_>>(), memchr::memchr_iter(0, &bytes).collect::<Vec<_>>());
         }
 
         #[test]
