@@ -4,7 +4,7 @@ use std::{env, io::Read as _, process::Stdio, time::Duration};
 
 use collector_tests::{live::live_test, live::scaled, wait::until, workload::mounts::Mounted};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::agent::{Count, Outputs, counts, events, sequences, undelivered};
 use crate::overload::stopped::storm_for;
@@ -97,23 +97,19 @@ fn an_output_that_lost_events_says_so_where_they_are_missing() {
     let mut next = 1;
     let mut lost = 0;
     for event in &slow {
-        match event["event"]["sequence"].as_u64() {
-            Some(sequence) => {
-                assert_eq!(sequence, next, "a hole without a loss: {event}");
-                next += 1;
-            }
-            None => {
-                assert_eq!(event["event"]["action"], "loss");
-                assert_eq!(event["loss"]["output"], name);
-                assert_eq!(event["event"].get("id"), None, "it has no place in the stream");
-                assert_eq!(event["loss"]["first_sequence"], next, "{event}");
-                let last = event["loss"]["last_sequence"].as_u64().unwrap();
-                let count = event["loss"]["count"].as_u64().unwrap();
-                assert_eq!(count, last + 1 - next, "{event}");
-                lost += count;
-                next = last + 1;
-            }
+        if let Some(sequence) = event["event"]["sequence"].as_u64() {
+            assert_eq!(sequence, next, "a hole without a loss: {event}");
+            next += 1;
+            continue;
         }
+        let loss = &event["loss"];
+        assert_eq!((&event["event"]["action"], &loss["output"]), (&json!("loss"), &json!(name)));
+        assert_eq!(event["event"].get("id"), None, "it has no place in the stream");
+        assert_eq!(loss["first_sequence"], next, "{event}");
+        let [last, count] = ["last_sequence", "count"].map(|number| loss[number].as_u64().unwrap());
+        assert_eq!(count, last + 1 - next, "{event}");
+        lost += count;
+        next = last + 1;
     }
     assert!(lost > 0, "nothing was lost");
     assert_eq!(counts(&slow)[&name].dropped, lost);
