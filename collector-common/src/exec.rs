@@ -38,7 +38,7 @@ impl FileIdentity {
     /// one. So an unprivileged user may serve it and choose its numbers and times, and equal numbers do not mean
     /// equal bytes.
     pub const FOREIGN: u16 = 1;
-    /// In [`FileIdentity::flags`]: somebody has queried the change time (`I_CTIME_QUERIED`, Linux 6.13). So the next
+    /// In [`FileIdentity::flags`]: a process has queried the change time (`I_CTIME_QUERIED`, Linux 6.13). So the next
     /// change gets another one, even in the same tick of the clock.
     pub const CTIME_QUERIED: u16 = 2;
     /// In [`FileIdentity::flags`]: a process or another machine serves the file system, and may answer late or never.

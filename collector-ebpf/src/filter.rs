@@ -2,7 +2,7 @@
 //!
 //! - A fork, an exec and a process of the snapshot are judged by what the process is at that moment.
 //! - An exit follows the last fork or exec of its process, so a reported process has a reported end.
-//! - A connect is judged at its own moment: the process may have another user, name or cgroup by then. The rules on
+//! - A connect is judged at its own moment: the process may have changed its user, name or cgroup since. The rules on
 //!   its image are those of its last exec or fork, and so are those on its parent.
 //!
 //! A fork, exec or exit that is filtered out is sent all the same, marked: the process table must know parents and
@@ -99,7 +99,7 @@ pub fn connect(process: Address) -> Fate {
     }
 }
 
-/// A process of which neither fork nor exec was seen.
+/// A process whose fork and exec the kernel side did not see.
 #[inline(always)]
 pub fn found(process: Address) -> Fate {
     if filter!(any) == 0 {

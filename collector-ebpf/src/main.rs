@@ -18,7 +18,7 @@ mod kernel;
 mod maps;
 mod probes;
 
-/// The licence the kernel asks for before it lets a program call GPL-only helpers.
+/// The licence that the kernel requires of a program that calls GPL-only helpers.
 #[expect(unsafe_code, reason = "the loader finds the licence by its section")]
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "license")]

@@ -49,7 +49,7 @@ pub static OFFSETS: Global<Offsets> = Global::new(Offsets::NONE);
 pub fn exec_scratch(place: u32) -> Option<&'static mut ExecScratch> {
     let scratch = EXECS.get_ptr_mut(place)?;
     // SAFETY: the map's values are `ExecScratch`, made of integers and bytes that the kernel zeroes at the start. No
-    // other reference to this value exists: one program alone asks for it, once, and it does not nest on its CPU.
+    // other reference to this value exists: only one program requests it, once, and it does not nest on its CPU.
     Some(unsafe { &mut *scratch })
 }
 
@@ -76,7 +76,7 @@ pub fn remember(cookie: u64, connect: &ConnectRecord) -> bool {
         return false;
     }
     let Some(entry) = CONNECTING.get_ptr_mut(cookie) else { return false };
-    // SAFETY: this call made the entry, for a socket that is locked and has not sent its SYN. So nobody else reads,
+    // SAFETY: this call made the entry, for a socket that is locked and has not sent its SYN. So no other program reads,
     // writes or removes it.
     unsafe { *entry = *connect };
     true

@@ -1,6 +1,6 @@
 //! The machine, the agent, and what the agent counts and loses.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
@@ -105,11 +105,42 @@ impl LossReason {
         Self::Decode,
         Self::Filtered,
     ];
+
+    /// As it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RingFull => "ring_full",
+            Self::ReserveFailed => "reserve_failed",
+            Self::QueueFull => "queue_full",
+            Self::TableFull => "table_full",
+            Self::SubscriberSlow => "subscriber_slow",
+            Self::Decode => "decode",
+            Self::Filtered => "filtered",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for LossReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// `loss.*`
+///
+/// ```
+/// use collector_event::{Action, Loss, LossReason};
+///
+/// let loss: Loss = serde_json::from_str(r#"{"reason":"queue_full","count":3,"action":"exec"}"#)?;
+/// assert_eq!((loss.reason, loss.count, loss.action), (LossReason::QueueFull, 3, Some(Action::Exec)));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
+// The example is not part of the schema.
+#[cfg_attr(feature = "schema", schemars(description = "`loss.*`"))]
 #[cfg_attr(not(feature = "construct"), non_exhaustive)]
 pub struct Loss {
     /// Why.
@@ -175,4 +206,16 @@ pub struct OutputCounters {
     pub dropped: u64,
     /// Events in its buffer, or on their way to the destination.
     pub pending: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LossReason;
+
+    #[test]
+    fn a_reason_is_shown_as_it_is_written() {
+        for reason in LossReason::ALL {
+            assert_eq!(serde_json::to_string(&reason).unwrap(), format!("\"{reason}\""));
+        }
+    }
 }

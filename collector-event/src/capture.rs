@@ -1,6 +1,6 @@
 //! `capture.*`: how complete an event is, and where its fields come from.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, convert::Infallible, fmt, str::FromStr};
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
@@ -24,9 +24,23 @@ pub enum Origin {
     Unknown,
 }
 
-/// Why a field is absent: one of the words of SCHEMA.md, or `io:` and an errno.
+/// Why a field is absent: one of the words of SCHEMA.md, or `io:` and an errno. A later version may add words.
+///
+/// ```
+/// use collector_event::Reason;
+///
+/// let reason: Reason = serde_json::from_str(r#""io:ENOENT""#)?;
+/// assert_eq!(reason.as_str(), "io:ENOENT");
+/// assert_eq!(Ok(reason), "io:ENOENT".parse());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
+// The example is not part of the schema.
+#[cfg_attr(
+    feature = "schema",
+    schemars(description = "Why a field is absent: one of the words of SCHEMA.md, or `io:` and an errno.")
+)]
 pub struct Reason(
     #[cfg_attr(
         feature = "schema",
@@ -41,8 +55,20 @@ pub struct Reason(
 pub(crate) type FieldName = Cow<'static, str>;
 
 /// `capture.*`
+///
+/// ```
+/// use collector_event::{Capture, Origin};
+///
+/// let text = r#"{"origin":{"process.user.name":"cache"},"missing":{"process.hash":"pending"}}"#;
+/// let capture: Capture = serde_json::from_str(text)?;
+/// assert_eq!(capture.origin["process.user.name"], Origin::Cache);
+/// assert_eq!(capture.missing["process.hash"].as_str(), "pending");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
+// The example is not part of the schema.
+#[cfg_attr(feature = "schema", schemars(description = "`capture.*`"))]
 #[cfg_attr(not(feature = "construct"), non_exhaustive)]
 pub struct Capture {
     /// Fields that do not come from the kernel side, each with its origin.
@@ -90,5 +116,14 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Reason {
+    type Err = Infallible;
+
+    /// Takes every word, as a reader of the stream does.
+    fn from_str(word: &str) -> Result<Self, Infallible> {
+        Ok(Self(word.to_owned().into()))
     }
 }

@@ -14,8 +14,18 @@ use serde::{Deserialize, Serialize};
 struct Address(String);
 
 /// `source.*` and `destination.*`
+///
+/// ```
+/// use collector_event::Endpoint;
+///
+/// let endpoint: Endpoint = serde_json::from_str(r#"{"ip":"192.0.2.1","port":443}"#)?;
+/// assert!(endpoint.ip.is_some_and(|ip| ip.is_ipv4()));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
+// The example is not part of the schema.
+#[cfg_attr(feature = "schema", schemars(description = "`source.*` and `destination.*`"))]
 #[cfg_attr(not(feature = "construct"), non_exhaustive)]
 pub struct Endpoint {
     /// The address; of an IPv4-mapped IPv6 address, the IPv4 one.
@@ -83,7 +93,7 @@ pub struct Network {
     /// Community ID, version 1, seed 0; absent unless both ends are known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub community_id: Option<String>,
-    /// Present when the kernel itself opened it, without a process.
+    /// The kernel itself opened it, without a process: true or absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub kernel_connection: Option<bool>,
 }

@@ -8,8 +8,20 @@ use crate::{
 };
 
 /// One event of the stream.
+///
+/// ```
+/// use collector_event::{Action, Event, Host, Shared, Timestamp};
+///
+/// let event = Event::new(Action::Exec, Timestamp(0), Shared::from(Host::default()));
+/// let line = serde_json::to_string(&event)?;
+/// assert!(line.starts_with(r#"{"@timestamp":"1970-01-01T00:00:00.000000000Z","schema":"collector/1.0","event":{"#));
+/// assert_eq!(serde_json::from_str::<Event>(&line)?, event);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+// The example is not part of the schema.
+#[cfg_attr(feature = "schema", schemars(description = "One event of the stream."))]
 #[non_exhaustive]
 pub struct Event {
     /// When it happened in the kernel.

@@ -6,6 +6,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
 
 /// `process.entity_id`: the OCSF Common Process Identifier, one for the life of a process.
+///
+/// ```
+/// use collector_event::{EntityId, ExecId};
+///
+/// let image: ExecId = "b770a0ed-8463-822c-b5f6-30d9081ddbd9:7000".parse()?;
+/// let process: EntityId = image.to_string().split(':').next().unwrap_or_default().parse()?;
+/// assert_eq!((image.entity_id, image.begun_ns), (process, 7000));
+/// # Ok::<(), collector_event::IdError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EntityId(Uuid);
 

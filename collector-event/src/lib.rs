@@ -55,5 +55,9 @@ pub use self::{
     version::SchemaVersion,
 };
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// The schema that this version of the crate writes: the value of [`Event::schema`].
 pub const SCHEMA: &str = "collector/1.0";

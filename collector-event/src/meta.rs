@@ -75,8 +75,20 @@ pub enum Outcome {
 macro_rules! actions {
     ($($(#[$doc:meta])* $action:ident $name:literal $kind:ident [$($category:ident),*] [$($type:ident),*];)*) => {
         /// `event.action`: what happened.
+        ///
+        /// ```
+        /// use collector_event::{Action, Category};
+        ///
+        /// let action: Action = "connect-result".parse()?;
+        /// assert_eq!(action, Action::ConnectResult);
+        /// assert_eq!(action.to_string(), "connect-result");
+        /// assert_eq!(action.category(), [Category::Network]);
+        /// # Ok::<(), collector_event::UnknownAction>(())
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[cfg_attr(feature = "schema", derive(JsonSchema))]
+        // The example is not part of the schema.
+        #[cfg_attr(feature = "schema", schemars(description = "`event.action`: what happened."))]
         #[cfg_attr(not(feature = "construct"), non_exhaustive)]
         pub enum Action {
             $($(#[$doc])* #[serde(rename = $name)] $action,)*

@@ -10,10 +10,10 @@ use crate::{EntityId, ExecId, Shared, Strings, Timestamp};
 
 /// Declares structs whose fields are all optional and absent when they are `None`.
 macro_rules! optional_fields {
-    ($($(#[$doc:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* })*) => {$(
-        $(#[$doc])*
+    ($($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* })*) => {$(
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
+        #[cfg_attr(feature = "schema", derive(JsonSchema))]
+        $(#[$meta])*
         #[cfg_attr(not(feature = "construct"), non_exhaustive)]
         pub struct $name {
             $($(#[$field_meta])*
@@ -25,6 +25,22 @@ macro_rules! optional_fields {
 
 optional_fields! {
     /// `process.*`
+    ///
+    /// A field that is not known, or does not apply, is absent. The flags, such as [`is_kernel`](Process::is_kernel), are written
+    /// only where they are true: `Some(true)` or absent.
+    ///
+    /// ```
+    /// use collector_event::Process;
+    ///
+    /// let process: Process = serde_json::from_str(r#"{"pid":7,"args":["ls","-l"],"user":{"id":"0","name":"root"}}"#)?;
+    /// let arguments = process.args.unwrap_or_default();
+    /// assert_eq!(arguments.iter().collect::<Vec<_>>(), ["ls", "-l"]);
+    /// assert_eq!(process.user.as_ref().and_then(|user| user.name.as_deref()), Some("root"));
+    /// assert!(!process.is_kernel.unwrap_or_default());
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    // The example is not part of the schema.
+    #[cfg_attr(feature = "schema", schemars(description = "`process.*`"))]
     pub struct Process {
         /// Thread-group id in the host's PID namespace.
         pid: u32,
@@ -90,9 +106,9 @@ optional_fields! {
         session_leader: Leader,
         /// Leader of its process group.
         group_leader: Leader,
-        /// A kernel task.
+        /// A kernel task: true or absent.
         is_kernel: bool,
-        /// A program that the kernel itself started.
+        /// A program that the kernel itself started: true or absent.
         usermode_helper: bool,
         /// Digests of the running image.
         hash: Shared<Hashes>,
@@ -237,13 +253,13 @@ optional_fields! {
         uid: u32,
         /// Hard links.
         links: u32,
-        /// Its name was deleted.
+        /// Its name was deleted: true or absent.
         deleted: bool,
-        /// Was made by `memfd_create(2)`.
+        /// Was made by `memfd_create(2)`: true or absent.
         memfd: bool,
-        /// Runs as its owner.
+        /// Runs as its owner: true or absent.
         setuid: bool,
-        /// Runs with its group.
+        /// Runs with its group: true or absent.
         setgid: bool,
     }
 

@@ -92,7 +92,7 @@ impl<T: Serialize> Serialize for Part<T> {
     }
 }
 
-/// What the next part of this thread is asked for. An encoder sets it right before it serializes the part, and the part
+/// What an encoder of this thread requests of the next part. The encoder sets it right before it serializes the part, and the part
 /// takes it first of all, so no other part and no other encoder sees it.
 #[derive(Clone, Copy)]
 enum Request {

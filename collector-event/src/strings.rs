@@ -8,6 +8,17 @@ use crate::nul::Nuls;
 
 /// Strings without NUL, in order. Cloning is cheap.
 ///
+/// ```
+/// use collector_event::Strings;
+///
+/// let arguments: Strings = ["ls", "-l"].into_iter().collect();
+/// assert_eq!(&arguments[1], "-l");
+/// assert_eq!(arguments.get(2), None);
+/// for argument in &arguments {
+///     println!("{argument}");
+/// }
+/// ```
+///
 /// All of them are in one piece of memory: an allocation for each of some ten arguments costs more than all else that is
 /// done with them.
 #[derive(Clone, Default, PartialEq, Eq)]

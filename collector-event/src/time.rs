@@ -12,6 +12,18 @@ use jiff::Timestamp as Instant;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Nanoseconds since 1970, UTC; RFC 3339 with nine digits when written.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+///
+/// use collector_event::Timestamp;
+///
+/// let time: Timestamp = "2026-11-23T07:15:23.687954865Z".parse()?;
+/// assert_eq!(time.to_string(), "2026-11-23T07:15:23.687954865Z");
+/// let later = SystemTime::from(time) + Duration::from_secs(1);
+/// assert_eq!(Timestamp::try_from(later)?.to_string(), "2026-11-23T07:15:24.687954865Z");
+/// # Ok::<(), collector_event::TimestampError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
 
@@ -81,7 +93,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// A text is not a time in RFC 3339, or the time is before 1677 or after 2262.
+/// A text is not a time in RFC 3339, or a time is before 1677 or after 2262.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimestampError;
 
@@ -109,9 +121,24 @@ impl From<Timestamp> for SystemTime {
     }
 }
 
+impl TryFrom<SystemTime> for Timestamp {
+    type Error = TimestampError;
+
+    fn try_from(time: SystemTime) -> Result<Self, TimestampError> {
+        let ns = match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_nanos()).ok(),
+            // The earliest time is further from 1970 than the latest one.
+            Err(before) => {
+                0_i64.checked_sub_unsigned(u64::try_from(before.duration().as_nanos()).unwrap_or(u64::MAX))
+            }
+        };
+        ns.map(Self).ok_or(TimestampError)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Duration, SystemTime, Timestamp, UNIX_EPOCH};
+    use super::{Duration, SystemTime, Timestamp, TimestampError, UNIX_EPOCH};
 
     #[test]
     fn a_timestamp_has_nine_digits_even_where_they_are_zero() {
@@ -123,6 +150,16 @@ mod tests {
     fn a_timestamp_is_a_moment_of_the_system_clock() {
         let moment = UNIX_EPOCH - Duration::from_nanos(1);
         assert_eq!(SystemTime::from(Timestamp(-1)), moment);
+        assert_eq!(Timestamp::try_from(moment), Ok(Timestamp(-1)));
+        for edge in [i64::MIN, -1, 0, 1, i64::MAX].map(Timestamp) {
+            assert_eq!(Timestamp::try_from(SystemTime::from(edge)), Ok(edge));
+        }
+        for edge in [i64::MIN, i64::MAX].map(Timestamp) {
+            let second = Duration::from_secs(1);
+            let beyond = SystemTime::from(edge);
+            let beyond = if edge.0 < 0 { beyond - second } else { beyond + second };
+            assert_eq!(Timestamp::try_from(beyond), Err(TimestampError));
+        }
         assert_eq!("1970-01-01T00:00:01Z".parse(), Ok(Timestamp(1_000_000_000)));
         assert!("yesterday".parse::<Timestamp>().is_err());
     }

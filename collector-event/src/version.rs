@@ -44,7 +44,9 @@ impl<'de> Deserialize<'de> for SchemaVersion {
 }
 
 fn is_readable(text: &str) -> bool {
-    text.strip_prefix("collector/1.").is_some_and(|minor| minor.parse::<u32>().is_ok())
+    let minor = text.strip_prefix("collector/1.");
+    // `parse` takes a sign too.
+    minor.is_some_and(|minor| !minor.starts_with('+') && minor.parse::<u32>().is_ok())
 }
 
 #[cfg(test)]
@@ -67,6 +69,8 @@ mod tests {
         check("collector/1.17", true);
         check("collector/2.0", false);
         check("collector/1.", false);
+        check("collector/1.+1", false);
+        check("", false);
         check("vector/9", false);
     }
 }

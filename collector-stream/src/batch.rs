@@ -19,7 +19,7 @@ const LINE_BYTES: usize = 16 << 10;
 pub struct Batch {
     json: Buffer,
     index: Vec<Entry>,
-    /// One for each entry, or none where no output wants them.
+    /// One for each entry, or none at all if no output needs them.
     events: Vec<Event>,
     host: Shared<Host>,
 }
@@ -134,7 +134,7 @@ impl BatchBuilder {
     }
 }
 
-/// What the agent asks of whoever carries its batches away, for `agent-stop`.
+/// What the consumer of batches reports to the agent, for `agent-stop`.
 pub trait Delivery: Send + Debug {
     /// `event.sequence` of the last event that every output was offered.
     fn offered(&self) -> u64;

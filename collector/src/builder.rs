@@ -76,6 +76,29 @@ pub enum StartError {
 }
 
 /// Configures an agent. Without any call it reports exec, exit and connect, as the binary does.
+///
+/// ```no_run
+/// use collector::{
+///     Collector,
+///     checksum::{Algorithm, Algorithms},
+///     config::{Checksums, Mode, Redaction},
+///     filter::Filter,
+/// };
+///
+/// let mut filter = Filter::default();
+/// filter.exclude.push("comm=cron".parse()?);
+/// let mut checksums = Checksums::default();
+/// checksums.algorithms = Algorithms::from_iter([Algorithm::Sha256]);
+/// let mut redaction = Redaction::default();
+/// redaction.mode = Mode::Allow;
+///
+/// let builder = Collector::builder().filter(filter).checksums(checksums).redaction(redaction);
+/// let events = builder.start()?;
+/// for (feature, reason) in &events.handle().agent().degraded {
+///     eprintln!("{feature} does not work on this machine: {reason}");
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     config: Config,
@@ -165,12 +188,15 @@ impl Builder {
         self
     }
 
-    /// Loads and attaches the programs, and starts. It blocks for 0.1 to 0.5 s; async code uses
-    /// [`Builder::start_in_background`].
+    /// Loads and attaches the programs, and starts. When it returns, every event from then on is seen.
+    ///
+    /// It blocks the calling thread for 0.1 to 0.5 s, most of which the kernel takes to verify the programs; async code uses
+    /// [`Builder::start_in_background`]. The agent has a thread of its own, with the nice value `ring.nice`.
     ///
     /// # Errors
     ///
-    /// The configuration is wrong, the process is not privileged, or the kernel lacks what the agent needs.
+    /// The configuration is wrong, the process is not privileged, the kernel lacks what the agent needs, or the crate was built
+    /// without its kernel programs.
     pub fn start(self) -> Result<Collector, StartError> {
         self.live()?.events()
     }
@@ -193,6 +219,37 @@ impl Builder {
     /// As [`Builder::start`], with batches of encoded events instead of events: cheaper than encoding them yourself.
     /// `with_events` keeps the typed events beside their lines.
     ///
+    /// With the feature `output`, a `Fanout` carries the batches to any number of outputs. Each has a buffer and a thread of
+    /// its own, so that none delays another or the agent:
+    ///
+    #[cfg_attr(feature = "output", doc = "```no_run")]
+    #[cfg_attr(not(feature = "output"), doc = "```ignore")]
+    /// use std::time::{Duration, Instant};
+    ///
+    /// use collector::{
+    ///     Collector,
+    ///     stream::output::{Fanout, OutputConfig, Style, open},
+    /// };
+    ///
+    /// let mut outputs = Vec::new();
+    /// for word in ["stdout,format=json", "file:/var/log/events.jsonl,buffer=64MiB,when_full=drop_oldest"] {
+    ///     outputs.push(open(word.parse::<OutputConfig>()?, &Style::default())?);
+    /// }
+    /// let with_events = outputs.iter().any(|output| output.needs_events());
+    ///
+    /// let mut batches = Collector::builder().start_batches(with_events)?;
+    /// let handle = batches.handle();
+    /// let fanout = Fanout::start(outputs, move || handle.stop())?;
+    /// batches.report_delivery(fanout.handle());
+    /// while let Some(batch) = batches.wait() {
+    ///     fanout.offer(batch?);
+    /// }
+    /// for output in fanout.finish(Instant::now() + Duration::from_secs(5)) {
+    ///     println!("{}: {} of {} delivered", output.counters.name, output.counters.delivered, output.counters.written);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Builder::start`].
@@ -202,6 +259,21 @@ impl Builder {
 
     /// Takes the records from a recording. It needs no privileges. /proc of the machine that was recorded is gone: what
     /// would have come from there is missing, unless [`Builder::proc`] provides it.
+    ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use collector::{Collector, event::Action};
+    ///
+    /// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/exit-by-signal-6.18-2026-11-23.rec");
+    /// let mut events = Collector::builder().replay(Path::new(file))?;
+    /// let mut exits = 0;
+    /// while let Some(event) = events.wait() {
+    ///     exits += u32::from(event?.action() == Action::Exit);
+    /// }
+    /// assert!(exits > 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

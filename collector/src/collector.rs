@@ -35,11 +35,15 @@ use crate::{
 /// # }
 /// ```
 ///
-/// An error is the last item before the end. A consumer that is slow loses events, never the agent its knowledge: the queue
-/// holds `queue.events` of them, and beyond that they are counted and reported as [`Loss`](crate::event::Loss).
+/// An error is the last item before the end.
 ///
-/// Dropping it asks the agent to stop and returns at once; the agent's thread detaches the programs a moment later.
-/// [`Collector::stop_and_wait`] waits for that.
+/// A slow consumer loses events, and delays neither the kernel nor the agent. The queue holds `queue.events` of them; when it
+/// is full, the agent counts further events and reports them as [`Loss`](crate::event::Loss) once there is room again. What it
+/// knows of the processes stays complete.
+///
+/// Dropping it asks the agent to stop and returns at once, in async code too; events that were not taken are lost. The agent's
+/// thread detaches the programs a moment later. [`Collector::stop_and_wait`] waits for that, and [`Handle::stop`] ends the
+/// stream in order: all that has begun still comes.
 #[derive(Debug)]
 pub struct Collector<T = Event> {
     items: Items<T>,
@@ -97,6 +101,21 @@ impl<T> Collector<T> {
 
     /// The next item; none at the end. It blocks the calling thread, inside an async runtime too: async code uses the
     /// [`Stream`] instead.
+    ///
+    /// ```
+    /// # use std::path::Path;
+    /// use collector::{Collector, event::Action};
+    ///
+    /// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/exit-by-signal-6.18-2026-11-23.rec");
+    /// # let start = |builder: collector::Builder| builder.replay(Path::new(file));
+    /// let mut events = start(Collector::builder())?;
+    /// let mut last = None;
+    /// while let Some(event) = events.wait() {
+    ///     last = Some(event?);
+    /// }
+    /// assert_eq!(last.map(|event| event.action()), Some(Action::AgentStop), "the last event of an orderly run");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wait(&mut self) -> Option<Result<T, RunError>> {
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         let mut context = Context::from_waker(&waker);
@@ -109,7 +128,13 @@ impl<T> Collector<T> {
         }
     }
 
-    /// Asks the agent to stop, and waits until its thread has detached the programs. Items that were not taken are lost.
+    /// Asks the agent to stop, and waits until its thread has detached the programs: a moment, or at most half of
+    /// [`Builder::stop_timeout`](crate::Builder::stop_timeout) where digests are still computed. It blocks the calling thread.
+    /// Items that were not taken are lost.
+    ///
+    /// # Errors
+    ///
+    /// The agent's thread panicked, or the recording that was replayed is damaged.
     pub fn stop_and_wait(mut self) -> Result<(), RunError> {
         self.handle.stop();
         self.items.close();

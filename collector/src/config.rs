@@ -3,24 +3,38 @@
 mod check;
 mod error;
 mod events;
+mod write;
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Deserializer};
+#[cfg(feature = "cli")]
+use serde::Deserializer;
+use serde::{Deserialize, Serialize};
 
 pub use self::error::ConfigError;
-use crate::{
-    checksum::Algorithms,
-    defaults,
-    event::Action,
-    filter::Filter,
-    redact::{self, Mode},
-    stream::units,
-};
+#[doc(inline)]
+pub use crate::redact::Mode;
+use crate::{checksum::Algorithms, defaults, event::Action, filter::Filter, redact, stream::units};
 
-/// The whole configuration.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+/// The whole configuration, as the `[sections]` of a file have it: serde reads and writes it in any format.
+///
+/// ```
+/// use collector::{Builder, Config};
+///
+/// let mut config = Config::default();
+/// config.filter.exclude.push("comm=cron".parse()?);
+/// config.queue.events = 0;
+/// let error = config.check().unwrap_err();
+/// assert_eq!(error.to_string(), "queue.events = 0 is not allowed: it must be from 1 to 16777216");
+///
+/// config.queue.events = 100_000;
+/// config.check()?;
+/// let builder = Builder::from(config);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct Config {
     /// The events to write.
     #[serde(deserialize_with = "events::events")]
@@ -44,40 +58,44 @@ pub struct Config {
 }
 
 /// `[ring]`
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct Ring {
     /// Its size in bytes, a power of two.
-    #[serde(deserialize_with = "units::size")]
+    #[serde(deserialize_with = "units::size", serialize_with = "write::size")]
     pub bytes: u32,
     /// The nice value of the threads that read it and write the stream.
     pub nice: i32,
 }
 
 /// `[queue]`
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct Queue {
     /// How many events wait at most.
     pub events: usize,
 }
 
 /// `[processes]`
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct Processes {
     /// How many processes are kept at most.
     pub entries: usize,
     /// How long an ended process is kept, in milliseconds.
-    #[serde(deserialize_with = "units::millis")]
+    #[serde(deserialize_with = "units::millis", serialize_with = "write::millis")]
     pub grace_ms: u64,
     /// How many ancestors an event has at most.
     pub ancestors: usize,
 }
 
 /// `[redaction]`
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct Redaction {
     /// Which values are hidden.
     pub mode: Mode,
@@ -88,24 +106,26 @@ pub struct Redaction {
 }
 
 /// `[checksums]`
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct Checksums {
     /// The algorithms; none switches digests off.
     pub algorithms: Algorithms,
     /// How long an event waits for a digest, in milliseconds.
-    #[serde(deserialize_with = "units::millis")]
+    #[serde(deserialize_with = "units::millis", serialize_with = "write::millis")]
     pub wait_ms: u64,
     /// The largest file that is read, in bytes.
-    #[serde(deserialize_with = "units::size")]
+    #[serde(deserialize_with = "units::size", serialize_with = "write::size")]
     pub max_bytes: u64,
     /// How many files the cache holds.
     pub entries: usize,
 }
 
 /// A level of the kernel programs' log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 #[expect(missing_docs, reason = "each is the level of its name")]
 pub enum KernelLog {
     Off,
@@ -228,13 +248,12 @@ impl Config {
     }
 }
 
-/// Reads the names of events that can be asked for, and refuses others with these names. For the field
-/// [`Config::events`] of other structs.
-///
-/// # Errors
-///
-/// A name is not one of them.
-pub fn deserialize_events<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<Action>, D::Error> {
+/// Reads the names of events that can be asked for, and refuses others with these names: for the field [`Config::events`] of
+/// other structs.
+#[cfg(feature = "cli")]
+pub(crate) fn deserialize_events<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeSet<Action>, D::Error> {
     events::events(deserializer)
 }
 
@@ -250,6 +269,32 @@ mod tests {
     }
 
     #[test]
+    fn a_configuration_is_read_as_it_was_written() {
+        let text = r#"
+            events = ["exit", "connect"]
+            snapshot = true
+            kernel_log = "warn"
+            ring.bytes = "1MiB"
+            ring.nice = 3
+            queue.events = 7
+            filter.exclude = ["uid=0", "comm=a=b c", "cgroup=/a/", "cgroup=42"]
+            filter.only = ["image=/usr/bin/*", "parent=/"]
+            filter.exec_limit = "5/m"
+            processes = { entries = 1, grace_ms = "1s", ancestors = 0 }
+            redaction = { mode = "allow", names = ["*KEY*"], allow = [] }
+            checksums = { algorithms = ["sha1"], wait_ms = 5, max_bytes = "3KiB", entries = 9 }
+        "#;
+        for config in [Config::default(), toml::from_str(text).unwrap()] {
+            let written = toml::to_string(&config).unwrap();
+            assert_eq!(toml::from_str::<Config>(&written).unwrap(), config, "{written}");
+        }
+        let written = toml::to_string(&toml::from_str::<Config>(text).unwrap()).unwrap();
+        for line in ["bytes = \"1MiB\"", "grace_ms = \"1s\"", "exec_limit = \"5/m:5\"", "\"cgroup=42\""] {
+            assert!(written.contains(line), "{line} in {written}");
+        }
+    }
+
+    #[test]
     fn connects_bring_their_results() {
         let config = Config { events: [Action::Connect].into(), ..Config::default() };
         assert!(config.actions().contains(&Action::ConnectResult));
@@ -257,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn records_that_come_by_themselves_cannot_be_asked_for() {
+    fn records_that_come_by_themselves_cannot_be_configured() {
         let config = Config { events: [Action::AgentStop].into(), ..Config::default() };
         assert!(matches!(config.check(), Err(ConfigError::Value { key: "events", .. })));
     }

@@ -45,7 +45,7 @@ pub fn open_by_kernfs_id(mount: BorrowedFd<'_>, id: u64) -> io::Result<OwnedFd> 
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor must be open and owned by nobody else: the call above has just created it.
+    // SAFETY: the descriptor must be open and have no other owner: the call above has just created it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 

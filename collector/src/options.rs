@@ -25,7 +25,7 @@ pub fn digest(config: &Config) -> digest::DigestOptions {
     digest::DigestOptions { limits: digest_limits(config), cache_entries: config.checksums.entries }
 }
 
-/// The part of [`digest`] that a reload changes.
+/// The part of [`digest()`] that a reload changes.
 #[must_use]
 pub fn digest_limits(config: &Config) -> digest::DigestLimits {
     digest::DigestLimits {

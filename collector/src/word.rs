@@ -1,7 +1,7 @@
 //! Values of the configuration that are written as one word, as on the command line.
 
-/// Has a type read from a configuration as it is from text.
-macro_rules! read_as_word {
+/// Has a type read from a configuration, and written to one, as the text of its `FromStr` and `Display`.
+macro_rules! serde_as_word {
     ($type:ty) => {
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -9,7 +9,13 @@ macro_rules! read_as_word {
                 word.parse().map_err(serde::de::Error::custom)
             }
         }
+
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
     };
 }
 
-pub(crate) use read_as_word;
+pub(crate) use serde_as_word;

@@ -42,12 +42,12 @@ pub fn records(bytes: &[u8]) -> impl Iterator<Item = (Box<Aligned>, usize)> {
         let len = usize::try_from(u32::from_le_bytes(*len)).unwrap_or(usize::MAX).min(behind.len());
         let (record, behind) = behind.split_at(len);
         rest = behind;
-        Some(mended(record))
+        Some(repaired(record))
     })
 }
 
 /// Makes a record with a valid header and valid lengths, about one of few processes.
-fn mended(bytes: &[u8]) -> (Box<Aligned>, usize) {
+fn repaired(bytes: &[u8]) -> (Box<Aligned>, usize) {
     let (mut aligned, len) = Aligned::copy(bytes);
     let record = &mut aligned.0;
     let kind = header(record).kind;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use collector::{
     decode::decode,
-    enrich::{Enricher, EnrichOptions},
+    enrich::{EnrichOptions, Enricher},
     event::{Action, Host},
     filter::Filter,
     machine::Machine,
@@ -49,7 +49,7 @@ fn options() -> EnrichOptions {
 fuzz_target!(|bytes: &[u8]| {
     let mut enricher = Enricher::new(machine(), Arc::new(Proc::nowhere()), None, options());
     for (aligned, len) in records(bytes) {
-        let record = decode(aligned.first(len)).expect("it was mended");
+        let record = decode(aligned.first(len)).expect("its header was repaired");
         if let Some(draft) = enricher.enrich(&record) {
             check_event(&draft.event);
         }

@@ -41,7 +41,7 @@ impl Profile {
     }
 }
 
-/// Sets up what `needs` asks for, builds the kernel object, then the agent. Returns the agent's path.
+/// Sets up what `needs` names, builds the kernel object, then the agent. Returns the agent's path.
 pub(crate) fn build(profile: Profile, needs: Needs) -> Result<PathBuf> {
     let tools = setup::machine(needs)?;
     kernel_object::build(&tools, env::consts::ARCH)?;

@@ -16,7 +16,7 @@ use crate::workspace;
 pub(crate) enum Privilege {
     /// The process is root.
     Root,
-    /// sudo is installed, and either needs no password or can ask for it at a terminal.
+    /// sudo is installed, and either needs no password or can request it at a terminal.
     Sudo,
     /// A person must run it.
     None,

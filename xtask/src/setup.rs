@@ -25,7 +25,7 @@ pub(crate) struct KernelTools {
     pub(crate) linker_bin: PathBuf,
 }
 
-/// Installs what `needs` asks for, where it is missing.
+/// Installs what `needs` names, if it is missing.
 pub(crate) fn machine(needs: Needs) -> Result<KernelTools> {
     let toolchain = toolchain()?;
     step::say(format_args!("kernel toolchain: {toolchain}"));

@@ -37,7 +37,7 @@ pub fn walk(place: u32, path: Address) -> bool {
     false
 }
 
-/// One step of the walk at `place`. The verifier checks a global function once, whoever calls it. Inlined into the
+/// One step of the walk at `place`. The verifier checks a global function once, not for each caller. Inlined into the
 /// loop, it would be checked for each step, which was most of the agent's cost at the start.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -120,7 +120,7 @@ struct Place {
 }
 
 impl Place {
-    /// One read gets all of them if they are adjacent. These reads are most of what a walk costs, at each exec and in
+    /// One read gets all of them if they are adjacent. These reads are most of the cost of a walk, at each exec and in
     /// the verifier.
     #[inline(always)]
     fn of(dentry: Address) -> Self {

@@ -13,7 +13,7 @@ const PIECES_MASK: u64 = PIECES_BEGIN_MAX as u64 - 1;
 /// The same for the length of a copied string.
 const PATH_MASK: u64 = PATH_MAX as u64 - 1;
 
-/// A piece of which nothing is known.
+/// A piece about which nothing is known.
 const UNKNOWN: Piece = Piece { len: 0, full: Piece::UNKNOWN };
 
 /// Walks the `struct path` at `path`, in the walk at `place`, and appends it to the pieces.

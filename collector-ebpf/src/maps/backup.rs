@@ -2,7 +2,7 @@
 //!
 //! Since Linux 7.0 a tracing program can be preempted. While it is, the kernel does not run the same program again on
 //! that CPU, so events of that time would be lost. On these kernels a backup runs behind the primary program of each
-//! hook. The primary marks the task; a missing mark tells the backup that the primary did not run. The program that
+//! hook. The primary marks the task; a missing mark shows the backup that the primary did not run. The program that
 //! follows connections has a backup on every kernel, because interrupts run it too; that backup needs no mark.
 //!
 //! This is safe because the task of the event runs both programs, the primary first, whatever other tasks do in
@@ -50,7 +50,7 @@ impl Role {
             return true;
         }
         let Some(mark) = mark() else { return self == Self::Primary };
-        // SAFETY: the byte belongs to this task and is never removed. Nobody else accesses it: no other task and no
+        // SAFETY: the byte belongs to this task and is never removed. Nothing else accesses it: no other task and no
         // interrupt has this task's id and runs these programs.
         let was_marked = unsafe { mark.replace(u8::from(self == Self::Primary)) };
         let is_mine = self == Self::Primary || was_marked == 0;

@@ -28,6 +28,6 @@ pub struct Walk {
 pub fn walk_of(place: u32) -> Option<&'static mut Walk> {
     let walk = WALKS.get_ptr_mut(place)?;
     // SAFETY: the map's values are `Walk`, made of integers and bytes that the kernel zeroes at the start. One program
-    // alone uses a place, does not nest on its CPU, and keeps no reference while it calls a function that asks for another.
+    // alone uses a place, does not nest on its CPU, and keeps no reference while it calls a function that requests another.
     Some(unsafe { &mut *walk })
 }

@@ -29,7 +29,7 @@ fn ended(context: &BtfTracePointContext, role: Role) -> i32 {
     let group_dead = if offset!(exit_arguments) > 1 {
         context.arg::<u64>(1) & 1 != 0
     } else {
-        // Two threads that end at once may both find nobody alive. The agent recognises the second record, since its
+        // Two threads that end at once may both find no other thread alive. The agent recognises the second record, since its
         // process has ended, and counts it as filtered.
         !task::group_lives(ended)
     };

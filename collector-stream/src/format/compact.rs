@@ -29,7 +29,7 @@ const USER: usize = 8;
 const FIXED: usize = "12:34:56.789 ".len() + EVENT + " 1234567 ".len() + USER + " ".len();
 /// Levels of indentation that are shown; a process that is deeper stands at the last one.
 const LEVELS: usize = 8;
-/// A fact keeps at least so many columns beside the parent's name.
+/// A fact keeps at least this number of columns beside the parent's name.
 const ROOM: usize = 20;
 
 /// Colours of the terminal, by what they stand for.
@@ -86,6 +86,13 @@ pub struct CompactOptions {
     pub header: bool,
     /// The time zone that times are shown in: [`TimeZone::system`] for people.
     pub zone: TimeZone,
+}
+
+/// For a file: whole lines without colours, with times in UTC.
+impl Default for CompactOptions {
+    fn default() -> Self {
+        Self { width: Width::Unlimited, colour: false, header: false, zone: TimeZone::UTC }
+    }
 }
 
 /// Writes the events of one stream as lines for people. It remembers which processes it has shown, to indent their children.

@@ -1,4 +1,4 @@
-//! The native format: JSON Lines, as docs/SCHEMA.md has it.
+//! The native format: JSON Lines, as docs/SCHEMA.md describes it.
 
 mod members;
 mod writer;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// `text` on one line, with escapes such as `\n` or `\u{202e}` for every character that a terminal obeys or does not show:
+/// `text` on one line, with escapes such as `\n` or `\u{202e}` for every character that a terminal interprets or does not show:
 /// control characters, line separators, changes of direction, invisible characters, tags and variation selectors.
 ///
 /// Borrows where nothing is to be escaped, which is nearly always.

@@ -33,7 +33,7 @@ use crate::{
 const NOTICE: Duration = Duration::from_millis(100);
 
 /// How outputs for people look.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Style {
     /// For an output that is a terminal.

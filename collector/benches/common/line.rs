@@ -147,7 +147,7 @@ pub(crate) fn run(pipeline: Pipeline) {
     pipeline.run(agent, 1);
 }
 
-/// Batches as the agent builds them, handed on to nobody.
+/// Batches as the agent builds them, handed on to no consumer.
 struct Counted {
     builder: BatchBuilder,
     lines: Arc<AtomicUsize>,

@@ -45,7 +45,8 @@ pub(in crate::cli) struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   sudo collector run                              watch this machine in the terminal
-  sudo collector run | jq .process.command_line   as JSON Lines in a pipe
+  sudo collector run | jq -r '.process.command_line // empty'
+                                                  as JSON Lines in a pipe
   sudo collector run --event connect --output file:/var/log/connects.jsonl
   sudo collector run --tree $$ --duration 10s     this shell and what it starts
   sudo collector run --exclude image=/usr/lib/jvm --exec-limit 100/s:200
@@ -128,7 +129,7 @@ On a terminal, or with -v, stderr has a start line and a summary.";
 const REPLAY_EXAMPLES: &str = "\
 Examples:
   sudo collector run --record FILE --duration 10s
-  collector replay FILE --event exec | jq .process.executable
+  collector replay FILE --event exec | jq -r '.process.executable // empty'
   collector replay FILE --tree 4242 --format compact
 
 A recording has no /proc: what a live run adds from there is missing.";

@@ -168,7 +168,7 @@ impl Settings {
         }
     }
 
-    /// The outputs: standard output where none is configured.
+    /// The outputs; standard output if none is configured.
     pub(super) fn outputs(&self) -> Vec<OutputConfig> {
         if self.output.is_empty() {
             vec![OutputConfig::new(Destination::Stdout)]

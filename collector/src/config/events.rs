@@ -1,4 +1,4 @@
-//! The events that a configuration can ask for.
+//! The events that can be configured.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::event::Action;
 
-/// The events that a user can ask for. The others come by themselves or with another key.
+/// The events that can be configured. The others are written without it, or by another key.
 pub(super) const WANTED: [Action; 5] =
     [Action::Fork, Action::Exec, Action::Exit, Action::Connect, Action::ConnectResult];
 

@@ -11,7 +11,7 @@ use crate::{
     track::Args,
 };
 
-/// Writes the `capture` of one event. Each method returns the value of a field and notes what there is to say of it.
+/// Writes the `capture` of one event. Each method returns the value of a field and notes what `capture` says of it.
 pub(crate) struct Notes<'a> {
     capture: &'a mut Capture,
     inherited: bool,
@@ -90,7 +90,7 @@ impl<'a> Notes<'a> {
         self.capture.bytes.insert(path, BASE64_STANDARD.encode(bytes));
     }
 
-    /// Notes which members of a list are not exact, and of which a part was hidden.
+    /// Notes which members of a list are not exact, and which have a hidden part.
     pub(super) fn list(&mut self, name: &str, inexact: &[(usize, Box<[u8]>)], redacted: &[usize]) {
         for (place, exact) in inexact {
             self.exact(format!("{name}[{place}]"), exact);
@@ -98,7 +98,7 @@ impl<'a> Notes<'a> {
         self.capture.redacted.extend(redacted.iter().map(|place| format!("{name}[{place}]")));
     }
 
-    /// Notes which arguments are not exact, and of which a part was hidden.
+    /// Notes which arguments are not exact, and which have a hidden part.
     pub(super) fn args(&mut self, name: &str, args: &Fact<Args>) {
         if let Some(args) = args.value() {
             self.list(name, &args.inexact, &args.redacted);

@@ -1,4 +1,4 @@
-//! `process.*`, but for names, cgroups and ancestry.
+//! `process.*`, except names, cgroups and ancestry.
 
 use collector_common::{NamespaceIds, TaskIdentity, TaskState};
 
@@ -35,7 +35,7 @@ pub(super) struct ProcessWriter<'a> {
 }
 
 impl ProcessWriter<'_> {
-    /// A process of which the table knows nothing.
+    /// A process that the table does not have.
     pub(super) fn unknown(&mut self, reason: Reason) {
         self.state();
         self.written.namespaces = Some(self.interner.namespaces(&NamespaceIds::default(), self.state));

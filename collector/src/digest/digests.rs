@@ -42,7 +42,7 @@ pub struct Digests {
     now: Instant,
     proc: Arc<Proc>,
     waker: WakeEvent,
-    /// Starts with the first digest that is asked for.
+    /// Starts with the first digest that is requested.
     pub(super) pool: Option<Pool>,
     cache: Cache<Key, Cached>,
     running: HashMap<Key, Rc<Computation>>,

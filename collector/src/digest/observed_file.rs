@@ -4,7 +4,7 @@
 //! of the bytes moves the change time. Two things prevent that:
 //!
 //! - Change times are coarse: two writes in one tick of the kernel's clock leave the same time (since Linux 6.13 only if
-//!   nobody read the time between them). So a file observed within a tick of its change time is *fresh*: it may have been
+//!   no process read the time between them). So a file observed within a tick of its change time is *fresh*: it may have been
 //!   written to once more since, and nothing shows it. Only a process that runs the file proves a fresh one. If a tick was
 //!   delayed at the exec, nothing shows that. `bpf_ktime_get_coarse_ns` (5.11) would, but tracing programs may not call it
 //!   since 5.16 (5e0bc3082e2e). `bpf_jiffies64` counts ticks, but its offset to the wall clock would have to be measured, and
@@ -92,7 +92,7 @@ pub(super) fn settle(file: &FileIdentity) -> bool {
 }
 
 fn settle_by(file: &FileIdentity, clock: impl Fn() -> i64, wait: impl Fn(Duration)) -> bool {
-    // Ticks may be late, but not by so many.
+    // Ticks may be late, but not by this many.
     const TRIES: u32 = 8;
     let changed_ns = changed_ns(file);
     let kept = if in_whole_seconds(file) { COARSEST } else { Duration::ZERO };

@@ -1,7 +1,7 @@
 //! The digests of an open file, and the proof that its bytes are those that ran.
 //!
 //! The file must be the one that the exec ran: same inode, size and file system. Then either its change time is still the
-//! same, before the first byte is read and after the last; or a process has run it all the time, and nobody can write to a
+//! same, before the first byte is read and after the last; or a process has run it all the time, and no process can write to a
 //! file that runs. The second proof also covers a file whose change time moved because it was removed, renamed over or linked
 //! meanwhile, and a fresh one: see [`observed_file`](super::observed_file).
 
@@ -59,7 +59,7 @@ impl From<io::Error> for HashError {
 pub(super) struct Evidence<'a> {
     /// The device of the file system with this mount id.
     pub device_of_mount: &'a dyn Fn(u64) -> Option<u32>,
-    /// Whether a process has run this very file all the time, on a kernel where nobody can write to a file that runs.
+    /// Whether a process has run this very file all the time, on a kernel that refuses writes to a running file.
     pub still_runs: &'a dyn Fn(&Statx) -> bool,
 }
 

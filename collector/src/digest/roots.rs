@@ -11,7 +11,7 @@ use crate::procfs::{Namespace, Proc, ProcFile, ProcLink, ProcessDir, StartTicks,
 
 /// Ancestors that are tried.
 const ANCESTORS: usize = 8;
-/// Namespaces of which a process is cached; if there are more, the cache is emptied.
+/// Namespaces for which a process is cached; if there are more, the cache is emptied.
 const REMEMBERED: usize = 256;
 /// Longest line of `stat`.
 const STAT_MAX: usize = 4096;

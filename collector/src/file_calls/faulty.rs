@@ -1,4 +1,4 @@
-//! System calls one of which answers differently from the kernel.
+//! System calls, one of them with another answer than the kernel's.
 //!
 //! The calls of a thread are counted while it is [`watched`], so a test learns which there are and can make each of
 //! them fail. A call that is added to the agent is covered without a change here.
@@ -154,7 +154,7 @@ pub(crate) fn read<Fd: AsFd, Buf: Buffer<u8>>(fd: Fd, buffer: Buf) -> Result<Buf
     rustix::io::read(fd, buffer)
 }
 
-/// For the bytes of an image, of which a read may return any part.
+/// For the bytes of an image: a read may return any part of them.
 pub(crate) fn pread<Fd: AsFd>(fd: Fd, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
     match fault("pread", &"", CallKind::Bytes) {
         Some(Fault::Fails(errno)) => Err(errno),

@@ -87,7 +87,7 @@ impl fmt::Display for Limit {
     }
 }
 
-crate::word::read_as_word!(Limit);
+crate::word::serde_as_word!(Limit);
 
 #[cfg(test)]
 mod tests {

@@ -13,28 +13,44 @@ mod user;
 use std::mem::discriminant;
 
 use collector_common::{EXCLUDE, ONLY, PARENT_SHIFT};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use self::path::Trie;
+#[doc(hidden)]
 pub use self::{
     facts::Facts,
+    resolve::{Finding, Note},
+};
+pub use self::{
     limit::{Limit, LimitError},
     path::{PathRule, PathRuleError},
-    resolve::{Finding, Note},
     rule::{CgroupRule, Comm, Rule, RuleError},
     selection::Selection,
     user::UserError,
 };
 
-/// `[filter]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+/// `[filter]`. The kernel side judges by it, so what it leaves out costs next to nothing.
+///
+/// ```
+/// use collector::filter::Filter;
+///
+/// let mut filter = Filter::default();
+/// filter.exclude.push("image=/usr/bin/runc".parse()?);
+/// filter.only.push("cgroup=/system.slice".parse()?);
+/// filter.exec_limit = Some("100/s:200".parse()?);
+/// assert_eq!(filter.words(), ["exclude image=/usr/bin/runc", "only cgroup=/system.slice", "exec-limit 100/s:200"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct Filter {
     /// Leaves out what matches any of these.
     pub exclude: Vec<Rule>,
     /// Leaves out, for each key that has rules here, what matches none of them.
     pub only: Vec<Rule>,
     /// Limits how many executions of each image are written.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub exec_limit: Option<Limit>,
 }
 

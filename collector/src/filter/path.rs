@@ -18,6 +18,7 @@ pub struct PathRule {
 
 /// Why a path of a rule was rejected: no path could ever match it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PathRuleError {
     /// It does not begin at the root.
     #[error("{text:?} does not begin with /; give the whole path, as the events have it")]

@@ -13,6 +13,7 @@ use crate::text::until_nul;
 
 /// Leaves out or keeps the processes that match it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Rule {
     /// `uid=NUMBER` or `uid=NAME`: the effective user, `process.user.id` of its events.
     Uid(u32),
@@ -42,6 +43,7 @@ pub struct Comm(pub [u8; COMM_LEN]);
 
 /// Why a rule was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum RuleError {
     /// It has no key, or one that no rule has.
     #[error(
@@ -150,7 +152,7 @@ impl fmt::Display for Rule {
     }
 }
 
-crate::word::read_as_word!(Rule);
+crate::word::serde_as_word!(Rule);
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,7 @@ const LEN: u64 = 16 << 20;
 
 /// Why a user was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum UserError {
     /// A number that no user has.
     #[error("uid={value}: users have numbers from 0 to 4294967294")]

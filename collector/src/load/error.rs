@@ -118,7 +118,7 @@ impl LoadError {
         matches!(self, Self::NotPrivileged { .. })
     }
 
-    /// Whether the configuration asks for something that does not exist.
+    /// Whether the configuration names something that does not exist.
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         matches!(self, Self::NoCgroupId { .. })

@@ -1,4 +1,4 @@
-//! The programs in the kernel: [`Loaded`], and how it comes about.
+//! The programs in the kernel: [`Loaded`], and how it is made.
 
 use std::{fs::File, io, io::Read as _};
 
@@ -71,7 +71,7 @@ impl Loaded {
         &self.degraded
     }
 
-    /// The parts, for the one who reads the ring. Dropping the programs detaches them; ring and counters live on.
+    /// The parts, for the reader of the ring. Dropping the programs detaches them; ring and counters live on.
     pub(crate) fn into_parts(self) -> (Programs, RingBuf<MapData>, KernelCounters) {
         (self.programs, self.records, self.counters)
     }

@@ -18,7 +18,7 @@ mod probe;
 mod vmlinux;
 mod wire;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 pub(crate) use self::privilege::missing_from;
 #[cfg(feature = "cli")]
 pub(crate) use self::privilege::{advice_to, effective_capabilities};

@@ -1,6 +1,6 @@
 //! Values of maps, as types of `collector-common`.
 
-#![expect(unsafe_code, reason = "aya asks for a promise about the bytes of map values")]
+#![expect(unsafe_code, reason = "aya requires a promise about the bytes of map values")]
 
 use aya::Pod;
 use collector_common::Counters;

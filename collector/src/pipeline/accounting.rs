@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn seen_is_written_filtered_and_lost() {
+    fn seen_is_the_sum_of_written_filtered_and_lost() {
         let mut accounting = Accounting::default();
         accounting.kernel(&kernel(10, 3));
         assert_eq!(accounting.in_flight(), 7);

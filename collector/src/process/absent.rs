@@ -28,7 +28,7 @@ impl Absent {
         }
     }
 
-    /// Removes a process that is absent no more. Returns its references.
+    /// Removes a process that is no longer absent. Returns its references.
     pub(super) fn take(&mut self, key: ProcessKey) -> u32 {
         self.references.remove(&key).unwrap_or(0)
     }

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 pub enum ReadError {
     /// The process is gone (`ENOENT`, `ESRCH`), or another process has its id by now.
     ///
-    /// Files that a task does not have answer alike: `exe` of a kernel task; `exe`, `cwd`, `root` and `ns` of a
+    /// Files that a task does not have return the same error: `exe` of a kernel task; `exe`, `cwd`, `root` and `ns` of a
     /// zombie; on Linux 6.18 `environ` of both, which is empty on older kernels.
     #[error("process {tgid} has exited")]
     Exited {

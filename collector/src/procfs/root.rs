@@ -25,7 +25,7 @@ pub struct Proc {
 }
 
 impl Proc {
-    /// The `/proc` of this machine. An empty directory in its place, as a chroot may have, is an error.
+    /// The `/proc` of this machine. An empty directory instead, as a chroot may have, is an error.
     pub fn live() -> Result<Self, OpenProcError> {
         let path = Path::new("/proc");
         let proc = Self::at(path)?;

@@ -21,7 +21,7 @@ impl NameList {
     /// Each may begin and end with a `*`. `otherwise` is the answer for any word if there are too many names to search for:
     /// thousands of millions of bytes.
     pub(super) fn new(names: &[String], otherwise: bool) -> Self {
-        let (stems, open): (Vec<_>, Vec<_>) = names.iter().map(|name| parted(name)).unzip();
+        let (stems, open): (Vec<_>, Vec<_>) = names.iter().map(|name| split(name)).unzip();
         // Words are short: a search that skips ahead would begin more often than it skips.
         let stems = AhoCorasick::builder().ascii_case_insensitive(true).prefilter(false).build(stems);
         Self { stems: stems.ok(), otherwise, open }
@@ -39,7 +39,7 @@ impl NameList {
 }
 
 /// The part of a name that a word must contain, and whether any text may stand before and behind it.
-fn parted(name: &str) -> (Vec<u8>, (bool, bool)) {
+fn split(name: &str) -> (Vec<u8>, (bool, bool)) {
     let (left, rest) = name.strip_prefix('*').map_or((false, name), |rest| (true, rest));
     let (right, stem) = rest.strip_suffix('*').map_or((false, rest), |stem| (true, stem));
     (folded(stem.as_bytes()).into_owned(), (left, right))

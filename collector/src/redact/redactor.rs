@@ -12,8 +12,9 @@ use super::{
 use crate::procfs::split_nul;
 
 /// Which values are hidden.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Mode {
     /// Those whose names are in the list.
     Names,

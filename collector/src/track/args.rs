@@ -18,7 +18,7 @@ pub(crate) struct Args {
     pub command_line: Arc<str>,
     /// Arguments whose shown form is not exact: their places and exact bytes.
     pub inexact: Vec<(usize, Box<[u8]>)>,
-    /// Places of the arguments of which a part was hidden.
+    /// Places of the arguments that have a hidden part.
     pub redacted: Vec<usize>,
 }
 

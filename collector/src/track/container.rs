@@ -136,7 +136,7 @@ fn is_fargate(above: &str, task: &str, name: &str) -> bool {
         && above.split('/').any(|part| part == "ecs")
 }
 
-/// 64 hexadecimal digits, of which a container runtime writes the lower-case ones.
+/// 64 hexadecimal digits, in lower case as container runtimes write them.
 fn is_digest(id: &str) -> bool {
     id.len() == 64 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

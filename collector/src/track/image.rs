@@ -33,7 +33,7 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// An image of which nothing is known.
+    /// An image about which nothing is known.
     pub(super) fn unknown(reason: Reason) -> Rc<Self> {
         Rc::new(Self {
             executable: Fact::Missing(reason),

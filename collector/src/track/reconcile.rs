@@ -52,8 +52,8 @@ impl Tracker {
     /// did not run any more.
     fn correct_inherited(&mut self, began: KernelTimeNs) {
         let since = self.table.running().filter(|(key, _)| key.start >= began);
-        let heirs: Vec<_> = since.filter(|(_, process)| process.inherited).map(|(key, _)| key).collect();
-        for key in heirs {
+        let inheriting: Vec<_> = since.filter(|(_, process)| process.inherited).map(|(key, _)| key).collect();
+        for key in inheriting {
             if let Ok(exe) = open(&self.proc, key).and_then(|process| process.link(ProcLink::Exe)) {
                 self.correct_image(key, &exe, key.start);
             }

@@ -6,7 +6,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "whoever records sees the panic"
+    reason = "the person who records sees the panic"
 )]
 
 #[path = "../../tests/offline/common/mod.rs"]

@@ -220,14 +220,14 @@ fn posix_spawn(path: &str, argv: &Strings, envp: &Strings) -> libc::pid_t {
     pid
 }
 
-/// A child with this process id, once nobody has it. Not in the tick of its last life: of two lives in one tick the CPID is
+/// A child with this process id, once it is free. Not in the tick of its last life: of two lives in one tick the CPID is
 /// the same.
 fn spawn_as(pid: u32, path: &str, argv: &Strings, envp: &Strings) -> libc::pid_t {
     let path = CString::new(path).unwrap();
     thread::sleep(Duration::from_millis(11));
     // SAFETY: `fork_as` requires in a program with threads that the child calls only what is safe in a signal handler; this one
     // has none.
-    let child = until("a process id that nobody has", || match unsafe { fork_as(pid) } {
+    let child = until("a process id that is free", || match unsafe { fork_as(pid) } {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
         child => Some(child.unwrap()),
     });
@@ -257,7 +257,7 @@ impl Strings {
     }
 }
 
-/// Says `connect NUMBER PROTOCOL COOKIE SOURCE DESTINATION ERRNO` for each, in one write: eight times TCP, of which half is
+/// Says `connect NUMBER PROTOCOL COOKIE SOURCE DESTINATION ERRNO` for each, in one write: eight times TCP, half of them
 /// refused, then UDP by connect(2) and by a datagram. It ends with its number.
 fn connect_ten_times(number: &str, open: &str, closed: &str) {
     let mut report = String::new();

@@ -1,8 +1,8 @@
 //! What each program of the agent costs the kernel's verifier: runs `collector doctor`, which loads every program once,
-//! in the order of its hooks, and prints a line for each: its name, of which the kernel has 15 bytes, the instructions
+//! in the order of its hooks, and prints a line for each: its name, cut to 15 bytes by the kernel, the instructions
 //! that the verifier walked, and the states that it kept.
 //!
-//! The kernel reports the states only in the verifier's log, which nobody requests when a program is accepted. So this
+//! The kernel reports the states only in the verifier's log, which is not written when a program is accepted. So this
 //! traces the agent and requests the log instead: before a `BPF_PROG_LOAD` enters the kernel, it is given a place for a log with
 //! nothing but the figures (`BPF_LOG_STATS`, Linux 5.2), below the stack of the thread that calls.
 

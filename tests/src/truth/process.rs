@@ -82,7 +82,7 @@ fn parent(pid: u32) -> Vec<(String, Value)> {
 /// One of the processes that a process descends from.
 #[derive(Clone, Debug)]
 pub struct Ancestor {
-    /// What the stream must say of it, but for its start. Without `executable` where this test may not read it.
+    /// What the stream must say of it, except its start. Without `executable` where this test may not read it.
     pub fields: Map<String, Value>,
     /// The tick in which it began.
     pub start: Wall,

@@ -1,5 +1,5 @@
 //! A file system of one file, served by the test itself through FUSE. It is mounted for one user: without `allow_other`
-//! the kernel lets nobody else in, root neither.
+//! the kernel lets no other user in, not even root.
 
 use std::{
     ffi::{CString, OsStr},

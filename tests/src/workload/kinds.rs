@@ -8,7 +8,7 @@ use super::{
 };
 use crate::truth::cgroups::ContainerCgroup;
 
-/// How a process comes about, or ends.
+/// How a process is made, or ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// By an absolute path.

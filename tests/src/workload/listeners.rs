@@ -56,7 +56,7 @@ pub fn receiving(family: Family) -> UdpSocket {
     UdpSocket::bind((family.on_the_wire().loopback(), 0)).unwrap()
 }
 
-/// A TCP port that is taken but does not listen: connects to it are refused, and nobody else can come to listen there.
+/// A TCP port that is taken but does not listen: connects to it are refused, and no other process can listen there.
 #[derive(Debug)]
 pub struct Refusing {
     /// The port.

@@ -77,7 +77,7 @@ impl Plan {
     /// What execve(2) or a step before it said.
     pub fn try_spawn(&self) -> io::Result<Child> {
         // A fork by another test's thread has, until its exec, all files that are being written here.
-        until("an image that nobody has open for writing", || match self.attempt() {
+        until("an image that no process has open for writing", || match self.attempt() {
             Err(busy) if busy.kind() == io::ErrorKind::ExecutableFileBusy => None,
             answer => Some(answer),
         })

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// How a process of the storm comes about, or ends. Below [`EVEN`], five of six are plain.
+/// How a process of the storm is made, or ends. Below [`EVEN`], five of six are plain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// By an absolute path.
@@ -75,7 +75,7 @@ pub struct Shown {
 pub struct Made {
     /// Its number.
     pub number: u32,
-    /// How it comes about.
+    /// How it is made.
     pub kind: Kind,
     /// What is run.
     pub run: Run,

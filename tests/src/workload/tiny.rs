@@ -1,6 +1,6 @@
 //! An image without a libc: a static ELF file of some 200 bytes, whose process lives for some ten microseconds.
 //!
-//! It reads the number at the beginning of `argv[1]` and ends with that number (of which exit(2) keeps 8 bits). An `s`
+//! It reads the number at the beginning of `argv[1]` and ends with that number (exit(2) keeps 8 bits of it). An `s`
 //! after the number has it kill itself with SIGKILL, an `x` has it run `argv[2]`, with the arguments from there on and
 //! the same environment.
 

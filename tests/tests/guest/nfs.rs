@@ -94,7 +94,7 @@ fn the_connection_of_an_nfs_mount_belongs_to_the_kernel() {
     let [connect, result] = ["connect", "connect-result"].map(|action| {
         agent.wait_for_any("the mount's connection", |event| event.action() == action && is_it(event))
     });
-    // Not read: for a while after its start the server opens no file, lest somebody claims a lock of an earlier run.
+    // Not read: for a while after its start the server opens no file, in case a client claims a lock of an earlier run.
     assert_eq!(fs::metadata(place.join("file")).unwrap().len(), u64::try_from(CONTENTS.len()).unwrap());
     unmount(&place, UnmountFlags::empty()).unwrap();
     let run = agent.stop().expect_success();

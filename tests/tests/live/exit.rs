@@ -78,7 +78,7 @@ fn an_exit_counts_the_work_of_threads_that_have_ended_before() {
     let reaped = child.reap();
     let ended = (before, Wall::now());
     assert_eq!(reaped.exit_code, Some(9));
-    // Of 200 ms, some of it in the kernel, which they ask for the time.
+    // Of 200 ms, some of it in the kernel, by queries of the time.
     let used = reaped.user + reaped.system;
     assert!(used.as_millis() > 150, "four threads used {used:?}");
     let exit = agent.wait_for_all(pid, "exit", 1).remove(0);

@@ -1,4 +1,4 @@
-//! As whom a process runs: its terminal, its login, its user for access to files, its credentials at a connect, its ids in a
+//! The identity of a process: its terminal, its login, its user for access to files, its credentials at a connect, its ids in a
 //! PID namespace.
 
 use std::{fs, net::TcpListener, sync::Arc};

@@ -133,6 +133,6 @@ fn a_second_image_of_a_helper_is_one_too_and_its_children_are_not() {
     let is_child = |event: &&Arc<Event>| event.number_at("process.parent.pid") == Some(pid.into());
     let children: Vec<_> = run.events.iter().filter(is_child).collect();
     findings.require("(a child's exec and exit)", children.len() == 2, || children.len());
-    findings.require("(a child is none)", !children.iter().any(|event| is_helper(event)), || pid);
+    findings.require("(a child is not a helper)", !children.iter().any(|event| is_helper(event)), || pid);
     findings.conclude();
 }

@@ -104,7 +104,7 @@ fn live_together(
         .collect()
 }
 
-/// What the maker of a sample says of it must be what /proc says, or the test would ask for something untrue.
+/// What the maker of a sample says of it must be what /proc says, or the test would require something untrue.
 fn agrees_with_proc(sample: &Sample, pid: u32) {
     assert_eq!(procfs::strings(pid, "cmdline").unwrap(), sample.args);
     assert_eq!(procfs::strings(pid, "environ").unwrap(), sample.plan.env);

@@ -29,7 +29,7 @@ fn spawn_as(pid: u32, plan: &Plan) -> Child {
     thread::sleep(Duration::from_millis(11));
     let plan = Plan { pid: Some(pid), ..plan.clone() };
     // Another process may have been given the id meanwhile, and ends.
-    until("a process id that nobody has", || match plan.try_spawn() {
+    until("a process id that is free", || match plan.try_spawn() {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => None,
         child => Some(child.unwrap()),
     })
@@ -125,7 +125,7 @@ fn an_innermost_pid_that_is_used_again_is_another_process() {
     findings.conclude();
 }
 
-/// Rows 6 and 7: an orphan's parent is who took it over, not who has its parent's pid now.
+/// Rows 6 and 7: an orphan's parent is the process that took it over, not the one that has its parent's pid now.
 #[live_test(alone)]
 fn an_orphan_is_not_the_child_of_the_next_life_of_its_parent_s_pid() {
     let images = Images::new(SUBJECT);

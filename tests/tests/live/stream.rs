@@ -1,4 +1,4 @@
-//! The stream as a whole: how it begins and ends, where it goes, what is left out of it, and what happens when nobody
+//! The stream as a whole: how it begins and ends, where it goes, what is left out of it, and what happens when no process
 //! takes it.
 
 use std::{
@@ -183,7 +183,7 @@ fn forks_are_left_out_by_default_and_counted_as_filtered() {
 }
 
 #[live_test]
-fn a_fork_that_is_asked_for_comes_before_its_exec() {
+fn a_fork_that_is_configured_comes_before_its_exec() {
     let agent = Agent::start(&["--event", "fork,exec,exit"]);
     let mut child = Plan::of("/bin/cat").spawn();
     let pid = child.pid;

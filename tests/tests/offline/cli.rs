@@ -1,4 +1,4 @@
-//! The command line: what it teaches, what it refuses, and with which exit code. None of this needs root.
+//! The command line: what it prints, what it refuses, and with which exit code. None of this needs root.
 
 use std::{
     fs,

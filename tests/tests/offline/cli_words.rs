@@ -236,7 +236,7 @@ fn config_check_says_ok_or_where_the_fault_is() {
 }
 
 #[test]
-fn a_misspelt_event_is_answered_with_one_that_can_be_asked_for() {
+fn a_misspelt_event_is_answered_with_one_that_exists() {
     refused(&["run", "--event", "execs"], &[], 2, &["'exec'", "fork, exec, exit, connect, connect-result"]);
     refused(&["run", "--event", "agent-stop"], &[], 2, &["agent-stop"]);
 }
@@ -297,7 +297,7 @@ fn a_tree_selects_a_process_and_its_descendants_also_after_it_lost_its_parent() 
 }
 
 #[test]
-fn a_count_ends_the_stream_after_so_many_events_of_processes() {
+fn a_count_ends_the_stream_after_that_many_events_of_processes() {
     let events = replay("parent-exits-first", &["--event", "exec,exit", "--count", "3"]);
     assert_eq!(of_processes(&events), ["exec 24209", "exec 24210", "exit 24209"]);
     assert_eq!(events.last().unwrap()["event"]["action"], "agent-stop");
@@ -349,7 +349,7 @@ fn an_error_cannot_speak_to_the_terminal() {
     assert!(error.contains(r"\u{1b}[2J\u{202e}x") && !error.contains('\x1b'), "{error:?}");
 }
 
-/// What a terminal of so many columns shows of a replay for people.
+/// What a terminal of this number of columns shows of a replay for people.
 fn on_terminal(columns: u16, name: &str, flags: &[&str], variables: Variables<'_>) -> String {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();

@@ -45,7 +45,7 @@ fn whole() -> Pieces<'static> {
     Pieces { path: b"/bin/app", cwd: b"/", args: b"app\0one\0two\0", env: b"A=1\0B=2\0", ..Pieces::default() }
 }
 
-/// The first bytes of the arguments of [`proc`], of which there are 12.
+/// The first bytes of the arguments of [`proc`], 12 of them.
 fn cut() -> Pieces<'static> {
     Pieces { args: b"app\0on", ..whole() }
 }

@@ -85,7 +85,7 @@ impl Run {
         }
     }
 
-    /// All is read, and what was lost is learnt anew: from now on nothing is in doubt.
+    /// All is read, and what was lost is learned again: from now on nothing is in doubt.
     fn settle(&mut self) {
         // One snapshot may be under way that began before the last loss.
         for step in [Step::Reconcile, Step::Notice, Step::Reconcile] {
@@ -224,14 +224,14 @@ fn a_parent_with_a_start_to_the_tick_that_ended_during_a_proc_snapshot_is_no_par
 
 #[test]
 fn a_child_of_a_process_that_ended_without_any_record_has_its_own_image() {
-    let untold = [losing(fork(0, 0)), Step::Notice, Step::Reconcile, fork(1, 0)];
-    check(&[], &[&untold[..], &[losing(exit(0, false))]].concat());
+    let unreported = [losing(fork(0, 0)), Step::Notice, Step::Reconcile, fork(1, 0)];
+    check(&[], &[&unreported[..], &[losing(exit(0, false))]].concat());
 }
 
 #[test]
 fn a_child_of_a_process_without_any_record_does_not_have_an_image_that_its_parent_ran_later() {
-    let untold = [losing(fork(0, 0)), Step::Notice, Step::Reconcile, fork(1, 0)];
-    check(&[], &[&untold[..], &[fork(0, 0), exec(1, 1), losing(exit(2, true))]].concat());
+    let unreported = [losing(fork(0, 0)), Step::Notice, Step::Reconcile, fork(1, 0)];
+    check(&[], &[&unreported[..], &[fork(0, 0), exec(1, 1), losing(exit(2, true))]].concat());
 }
 
 #[test]

@@ -157,7 +157,7 @@ fn garbage(kind: Kind, body: &[u8]) -> Vec<u8> {
     let head = record.len();
     record.extend(&body[head..len]);
     if kind == Kind::Exec {
-        // Pieces that carry nothing, of which there was something.
+        // Pieces that carry nothing although there was something.
         let pieces = len - 40;
         record[pieces..].chunks_mut(8).for_each(|piece| piece[..4].fill(0));
     }

@@ -1,4 +1,4 @@
-//! Recordings of real happenings, replayed without root: what they become, each time the same.
+//! Recordings of real events, replayed without root: each replay writes the same lines.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The load generator of the tests package, and `told`, which counts what a tool reported about the load.
+//! The load generator of the tests package, and `reported`, which counts the processes of the load that a tool reported.
 //!
 //! Both are programs of their own, since xtask is compiled without optimization.
 
@@ -47,7 +47,16 @@ impl Load {
     pub(super) fn build() -> Result<Self> {
         step::say("load generator: building");
         let mut cargo = workspace::cargo();
-        cargo.args(["build", "--package", "collector-tests", "--bin", "load", "--bin", "told", "--release"]);
+        cargo.args([
+            "build",
+            "--package",
+            "collector-tests",
+            "--bin",
+            "load",
+            "--bin",
+            "reported",
+            "--release",
+        ]);
         step::show(&mut cargo).context("cannot build the load generator")?;
         Ok(Self { programs: workspace::target("release") })
     }
@@ -73,10 +82,11 @@ impl Load {
             Format::Text => "text",
             Format::Stream => "stream",
         };
-        let mut command = Command::new(self.programs.join("told"));
+        let mut command = Command::new(self.programs.join("reported"));
         let said = step::ask(command.args([format, &count.to_string()]).arg(output))?;
-        reported(&said)
-            .with_context(|| format!("cannot read the output of `told` for {}: {said:?}", output.display()))
+        reported(&said).with_context(|| {
+            format!("cannot read the output of `reported` for {}: {said:?}", output.display())
+        })
     }
 
     fn run(&self, words: &[&str]) -> Result<Made> {

@@ -45,7 +45,7 @@ fn kilobytes(status: &str, name: &str) -> Option<u64> {
     line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
-/// The kernel thread of this name, of which there is at most one.
+/// The kernel thread of this name; there is at most one.
 pub(super) fn kernel_thread(comm: &str) -> Option<u32> {
     fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
         let pid = entry.file_name().to_str()?.parse().ok()?;

@@ -16,7 +16,7 @@ pub(super) struct Lineage {
 }
 
 impl Lineage {
-    /// The depth of `process`: one more than that of its nearest ancestor that was shown, 0 where none was. A process keeps
+    /// The depth of `process`: one more than that of its nearest ancestor that was shown, 0 if there is none. A process keeps
     /// the depth that it had first.
     pub(super) fn depth_of(&mut self, process: &Process) -> usize {
         let above = self.depth_above(process).map_or(0, |depth| depth + 1);

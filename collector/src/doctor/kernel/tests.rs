@@ -1,4 +1,4 @@
-//! What follows from each thing that a kernel may tell.
+//! The verdict on each fact that a kernel may report.
 
 use std::io;
 

@@ -23,7 +23,7 @@ const HEAD_MAX: u64 = 1 << 16;
 /// What the first line of a stream of events has, and the head of a recording has not.
 const STREAM_SCHEMA: &[u8] = b"\"schema\":\"collector/";
 
-/// An open recording, of which the head has been read.
+/// An open recording, after its head has been read.
 #[derive(Debug)]
 pub struct Recording {
     path: PathBuf,

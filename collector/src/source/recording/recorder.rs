@@ -28,7 +28,7 @@ impl<S: RecordSource> Recorder<S> {
     /// Records `source` to a new file at `path`.
     pub fn create(source: S, path: &Path, machine: &Machine) -> Result<Self, RecordingError> {
         let failed = |source| RecordingError::Io { path: path.to_owned(), source };
-        // A new file, for nobody else: it has the environment of every process.
+        // A new file, readable by its owner alone: it has the environment of every process.
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let mut file = file.map_err(failed)?;
         let head = Head::new(machine.clone()).line().map_err(io::Error::from);

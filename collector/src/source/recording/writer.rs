@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stalled_disk_delays_nobody_and_the_recording_says_what_it_lacks() {
+    fn a_stalled_disk_delays_no_event_and_the_recording_says_what_it_lacks() {
         let (release, released) = channel();
         let content = Arc::new(Mutex::new(Vec::new()));
         let disk = Disk { released, content: content.clone() };

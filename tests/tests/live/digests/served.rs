@@ -38,7 +38,7 @@ fn an_image_that_root_cannot_open_has_a_reason_and_not_the_digest_of_nothing() {
     drop(child);
 }
 
-/// Row 18: a dump had no bytes, ever, and the mappings of a file whose path begins alike were taken for the image's.
+/// Row 18: a dump had no bytes, ever, and the mappings of a file whose path begins the same were taken for the image's.
 #[live_test]
 fn a_dump_of_an_image_that_root_cannot_open_has_its_bytes_and_those_of_no_other_file() {
     needs::fuse();

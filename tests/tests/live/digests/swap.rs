@@ -64,7 +64,7 @@ pub(crate) struct Step {
     pub(crate) stays: bool,
 }
 
-/// An image of which all sizes are the same, and no two the same bytes.
+/// An image: all have the same size, and no two the same bytes.
 pub(crate) fn bytes(number: usize, stays: bool) -> Vec<u8> {
     let trailer = format!("{number:08}");
     let size = tiny::image(&trailer).len();
@@ -89,12 +89,12 @@ pub(crate) fn make(path: &Path, bytes: &[u8]) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// In place; nobody can write to a file that runs, so a process that has just been killed is waited for.
+/// In place; a running file cannot be written to, so a process that has just been killed is waited for.
 fn rewrite(path: &Path, bytes: &[u8]) {
     if !path.exists() {
         return make(path, bytes);
     }
-    let file = until("a file that nobody runs", || File::options().write(true).open(path).ok());
+    let file = until("a file that no process runs", || File::options().write(true).open(path).ok());
     file.write_all_at(bytes, 0).unwrap();
 }
 

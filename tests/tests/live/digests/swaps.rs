@@ -84,7 +84,7 @@ fn step(runner: &mut TestRunner) -> (Step, usize) {
     (Step { swap, settles: Duration::from_millis(settles), stays }, place)
 }
 
-/// Two writes in one tick of the kernel's clock leave the same change time, unless somebody reads it in between.
+/// Two writes in one tick of the kernel's clock leave the same change time, unless a process reads it in between.
 #[live_test(alone)]
 fn a_file_that_is_written_to_in_the_tick_of_its_exec_never_has_the_digest_of_what_came_after() {
     const FILES: usize = 200;

@@ -164,7 +164,7 @@ fn arguments_beyond_the_limit_are_all_there_or_their_full_size_is_reported() {
     findings.require(
         "process.args (a beginning of them)",
         reported.len() >= kept && reported[..kept] == args[..kept],
-        || format!("{} of {}, of which {kept} were to be kept", reported.len(), args.len()),
+        || format!("{} of {}; {kept} were to be kept", reported.len(), args.len()),
     );
     let expected = json!(full_size);
     findings.require("capture.truncated", truncated.is_none_or(|size| size == expected), || full_size);

@@ -30,7 +30,7 @@ fn lengths(directory: &str, len: usize, longest: usize) -> Vec<usize> {
         lengths.push(longest);
         left -= longest + 1;
     }
-    // One more of what is left, or two of which the first is short.
+    // One more of what is left, or two, the first of them short.
     if left > longest + 1 {
         lengths.push(left - longest - 2);
         left = longest + 1;

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::programs::SUBJECT;
 
-/// A port of loopback that nobody listens at.
+/// A port of loopback at which no process listens.
 const REFUSED: &str = "connect tcp 127.0.0.1:1";
 /// A user that is not the test's.
 pub(crate) const USER: u32 = 65_534;
@@ -28,7 +28,7 @@ pub(crate) const NONE: Lines = [0; 4];
 /// A whole life.
 pub(crate) const ALL: Lines = [1; 4];
 
-/// The images, `noisy` and `quiet`, which are the same but for their names, and a shell, `maker`.
+/// The images, `noisy` and `quiet`, which differ only in their names, and a shell, `maker`.
 pub(crate) struct Machine {
     pub(crate) images: Images,
 }

@@ -147,7 +147,7 @@ fn a_child_of_an_excluded_process_has_it_as_its_parent_with_all_fields() {
         }
         let mut parent = run.of(child, "exec")[0].at("process.parent").unwrap().clone();
         let fields: Vec<String> = parent.as_object().unwrap().keys().cloned().collect();
-        // Those that no two processes have alike.
+        // Those that no two processes share.
         for field in ["pid", "entity_id", "exec_id", "start"] {
             parent.as_object_mut().unwrap().remove(field);
         }
@@ -187,7 +187,7 @@ fn what_ran_before_the_agent_is_judged_by_the_image_and_the_parent_that_it_has()
     other_maker.ready();
     let agent = Agent::start(&["--snapshot", "--exclude", &of_noisy, "--exclude", &of_maker]);
     let (noisy, quiet, maker) = (end(noisy), end(quiet), end(maker));
-    // Made only now, by a parent of which neither fork nor exec was seen.
+    // Made only now, by a parent whose fork and exec were not seen.
     other_maker.send(&format!("sh -c 'echo $$; exec {}'; exit", machine.path("quiet")));
     let later = other_maker.answer().parse().unwrap();
     other_maker.ready();

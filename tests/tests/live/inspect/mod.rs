@@ -23,7 +23,7 @@ use serde_json::Value;
 struct Subject(Child);
 
 impl Subject {
-    /// `sleep`, with what this process leaves open to it. It sleeps already, and maps no more files.
+    /// `sleep`, with what this process leaves open to it. It sleeps already, and maps no further files.
     fn sleep() -> Self {
         let subject = Self::of(Command::new("sleep").arg("1000"));
         wait::until("a sleep that sleeps", || {
@@ -37,7 +37,7 @@ impl Subject {
     fn of(command: &mut Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::null());
         // A fork by another test's thread has, until its exec, all files that are being written here.
-        let child = wait::until("an image that nobody has open for writing", || match command.spawn() {
+        let child = wait::until("an image that no process has open for writing", || match command.spawn() {
             Err(busy) if busy.kind() == ErrorKind::ExecutableFileBusy => None,
             answer => Some(answer.unwrap()),
         });
@@ -177,7 +177,7 @@ fn the_id_of_a_thread_is_answered_with_its_process() {
 }
 
 #[live_test(without_agent)]
-fn a_pid_that_nobody_has_is_a_failure_with_a_clear_message() {
+fn a_pid_without_a_process_is_a_failure_with_a_clear_message() {
     let output = run(4_000_000_000, &[]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(

@@ -13,7 +13,7 @@ use super::{
     stopped::{FaultyAgent, storm_for, storm_of},
 };
 
-/// How long nobody reads, or the agent does not run.
+/// How long the stream is not read, or the agent does not run.
 const STOPPED: Duration = Duration::from_secs(10);
 
 const SMALLEST_RING: &str = "65536";
@@ -38,7 +38,7 @@ fn a_reader_that_stops_for_ten_seconds_costs_events_that_are_counted_and_no_pare
 /// What becomes of the table of an agent that does not run for ten seconds.
 fn an_agent_that_stops(args: &[&str]) {
     let agent = FaultyAgent::start(&[&["--event", "fork,exec,exit"], args].concat());
-    // A chain of which the middle will end unseen, and a process that will make an exec unseen.
+    // A chain whose middle will end unseen, and a process that will make an exec unseen.
     let mut top = Shell::start("/bin/sh");
     top.nest();
     let middle = top.pid;

@@ -1,4 +1,4 @@
-//! Lives of one pid, each of which connects: nothing of one is said of another.
+//! Lives of one pid; each connects, and nothing of one is reported of another.
 
 use std::{collections::HashMap, net::SocketAddr};
 

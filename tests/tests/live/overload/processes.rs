@@ -34,7 +34,7 @@ pub(crate) struct Processes<'a> {
     by_entity: HashMap<&'a str, usize>,
     /// Files that stay: by path.
     files: HashMap<String, Map<String, Value>>,
-    /// By the path of the image, of which no two are of one name.
+    /// By the path of the image; no two have the same name.
     hashes: HashMap<String, Value>,
     /// For each maker, the places of its processes in the order of their records; `true` at an exit.
     order: Vec<Vec<(usize, bool)>>,

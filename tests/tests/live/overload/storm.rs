@@ -78,7 +78,7 @@ fn each_process_of_a_storm_of_all_kinds_is_reported_whole_in_order_and_correctly
     storm_of_execs(EVEN, ALL_KINDS_ALIKE, 0);
 }
 
-/// Row 22: the agent's thread goes before those that keep all CPUs busy.
+/// Row 22: the agent's thread has priority over those that keep all CPUs busy.
 #[live_test(alone)]
 fn each_process_of_a_storm_is_reported_while_all_cpus_are_busy() {
     storm_of_execs(0, PROCESSES / 4, 8);
@@ -101,7 +101,7 @@ fn each_of_twenty_thousand_short_connects_is_attributed_to_its_process() {
     findings.conclude();
 }
 
-/// Rows 7 and 20, for processes that are gone before anybody could look who has the pid now.
+/// Rows 7 and 20, for processes that are gone before /proc could show which process has the pid now.
 #[live_test(alone)]
 fn a_pid_used_again_hundreds_of_times_has_the_arguments_and_connections_of_each_life() {
     let ports = Ports::new();
@@ -124,7 +124,7 @@ fn a_pid_used_again_hundreds_of_times_has_the_arguments_and_connections_of_each_
 struct Ports {
     /// Accepts until the end of the test's process.
     open: SocketAddr,
-    /// Refuses: the socket is bound, so that nobody else takes the port, and does not listen.
+    /// Refuses: the socket is bound, so that no other process takes the port, and does not listen.
     closed: SocketAddr,
     _bound: OwnedFd,
 }

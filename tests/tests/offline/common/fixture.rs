@@ -1,4 +1,4 @@
-//! The fixtures: recordings of real happenings, with the golden file of each. Their names say what, on which kernel and
+//! The fixtures: recordings of a real kernel, with the golden file of each. Their names say what, on which kernel and
 //! when: `exec-script-6.18-2026-11-23.rec`.
 
 use std::{
@@ -31,7 +31,7 @@ pub(crate) fn files(extension: &str) -> Vec<PathBuf> {
     files
 }
 
-/// The recordings of one happening: one for each kernel that it was recorded on.
+/// The recordings of one workload: one for each kernel that it was recorded on.
 pub(crate) fn recordings(what: &str) -> Vec<PathBuf> {
     let is_of = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_str().unwrap();
@@ -63,7 +63,7 @@ pub(crate) fn replay_fixture(recording: &Path) -> Vec<Event> {
     replay(recording, &proc, everything())
 }
 
-/// Replays every recording of a happening and compares it with its golden file.
+/// Replays every recording of a workload and compares it with its golden file.
 #[track_caller]
 pub(crate) fn check(what: &str) {
     let recordings = recordings(what);

@@ -14,7 +14,10 @@ use super::{fake_proc::FakeProc, recording::Recording};
 /// Every event that can be selected.
 pub(crate) fn everything() -> Config {
     let events = [Action::Fork, Action::Exec, Action::Exit, Action::Connect, Action::ConnectResult];
-    Config { events: events.into(), snapshot: true, ..Config::default() }
+    let mut config = Config::default();
+    config.events = events.into();
+    config.snapshot = true;
+    config
 }
 
 /// The events of a file, with this directory instead of /proc.

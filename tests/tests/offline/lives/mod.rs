@@ -1,6 +1,6 @@
 //! Lives of processes over a few pids: what really happens, the agent that reads records of it, and what it must report.
 //!
-//! The three know nothing of each other but what the kernel would: [`world`] hands out records and a /proc, [`agent`] makes
+//! The three know of each other only what the kernel would: [`world`] hands out records and a /proc, [`agent`] makes
 //! events of them, [`oracle`] holds the events against the truth.
 
 pub(crate) mod agent;

@@ -1,7 +1,7 @@
 //! What must be reported: exactly what happened, where every record of it has reached the agent; and after a loss
 //! nothing that was never so.
 //!
-//! It knows of each life no more than whether the agent may be in doubt about it, and since which happening. It does not
+//! It knows of each life only whether the agent may be in doubt about it, and since which happening. It does not
 //! know how the agent learns things.
 
 use std::ops::Deref;
@@ -122,7 +122,7 @@ impl Oracle {
         self.census = number;
     }
 
-    /// The agent has taken it in: what runs is known as it was then, but for what was lost since.
+    /// The agent has it in its table: what runs is known as it was then, except what was lost since.
     pub(crate) fn reconciled(&mut self, world: &World) {
         for id in world.running() {
             let census = self.census;

@@ -164,7 +164,7 @@ impl World {
         ids.filter(|&id| self.lives[id].state == State::Running).collect()
     }
 
-    /// The pids that nobody has, who is not waited for either.
+    /// The pids that are free: no zombie has them either.
     pub(crate) fn free(&self) -> Vec<u32> {
         let taken = |pid| self.lives.iter().any(|life| life.pid() == pid && life.state != State::Gone);
         (INIT + 1..=PIDS).filter(|&pid| !taken(pid)).collect()

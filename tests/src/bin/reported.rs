@@ -1,4 +1,4 @@
-//! Reads what a tool told of the processes that `load` made.
+//! Reads what a tool reported of the processes that `load` made.
 //!
 //! | arguments | |
 //! |---|---|
@@ -26,8 +26,8 @@ const MARK: (&[u8], &[u8]) = (b"load-", b"-whole");
 const DIGITS: usize = 8;
 
 /// What has been read so far.
-struct Told {
-    /// By number: its last argument has been told.
+struct Reported {
+    /// By number: its last argument has been reported.
     caught: Vec<bool>,
     lost: u64,
     lags_ns: Vec<u64>,
@@ -36,24 +36,24 @@ struct Told {
 fn main() {
     let args: Vec<String> = env::args().skip(1).collect();
     let [format, count, file] = &args[..] else {
-        panic!("wrong usage; the table at the top of tests/src/bin/told.rs shows what can be asked")
+        panic!("wrong usage; the table at the top of tests/src/bin/reported.rs shows the arguments")
     };
-    let mut told = Told { caught: vec![false; count.parse().unwrap()], lost: 0, lags_ns: Vec::new() };
-    let read: fn(&mut Told, &[u8]) = match format.as_str() {
-        "text" => Told::read_text,
-        "stream" => Told::read_record,
+    let mut reported = Reported { caught: vec![false; count.parse().unwrap()], lost: 0, lags_ns: Vec::new() };
+    let read: fn(&mut Reported, &[u8]) = match format.as_str() {
+        "text" => Reported::read_text,
+        "stream" => Reported::read_record,
         other => panic!("no format {other:?}"),
     };
     let mut lines = BufReader::new(File::open(file).unwrap());
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line).unwrap() > 0 {
-        read(&mut told, &line);
+        read(&mut reported, &line);
         line.clear();
     }
-    told.say();
+    reported.say();
 }
 
-impl Told {
+impl Reported {
     fn read_text(&mut self, line: &[u8]) {
         self.mark(line);
         // execsnoop and bpftrace: `Lost 42 events`, on stderr, which may stand in the middle of a line of stdout.
