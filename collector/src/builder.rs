@@ -244,7 +244,7 @@ impl Builder {
     /// while let Some(batch) = batches.wait() {
     ///     fanout.offer(batch?);
     /// }
-    /// for output in fanout.finish(Instant::now() + Duration::from_secs(5)) {
+    /// for output in fanout.finish() {
     ///     println!("{}: {} of {} delivered", output.counters.name, output.counters.delivered, output.counters.written);
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())

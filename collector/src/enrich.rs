@@ -88,6 +88,14 @@ impl Enricher {
         self.tracker.follow_clock(time_ns);
     }
 
+    /// Follows a change of the machine's name: later events have the new one.
+    pub fn follow_host_name(&mut self) {
+        let name = Machine::host_name();
+        if self.host.name.as_ref() != Some(&name) {
+            self.host = event::Host { name: Some(name), ..(*self.host).clone() }.into();
+        }
+    }
+
     /// What the process table counted so far.
     #[must_use]
     pub fn table_counters(&self) -> TableCounters {

@@ -50,7 +50,7 @@ impl Machine {
             boot: boot.as_deref().and_then(|boot| boot.parse().ok()).unwrap_or_default(),
             host: Host {
                 id: trimmed("/etc/machine-id"),
-                name: Some(uname.nodename().to_string_lossy().into_owned()),
+                name: Some(Self::host_name()),
                 boot: boot.map(|id| HostBoot { id }),
             },
             kernel: uname.release().to_string_lossy().into_owned(),
@@ -62,6 +62,11 @@ impl Machine {
             mixed_cgroups,
             page_size: u64::try_from(rustix::param::page_size()).unwrap_or(4096),
         }
+    }
+
+    /// `host.name` as it is now, in the agent's own UTS namespace.
+    pub(crate) fn host_name() -> String {
+        uname().nodename().to_string_lossy().into_owned()
     }
 
     /// `host.*`, shared by all events.

@@ -196,6 +196,11 @@ impl Agent {
         self.stop_with(Signal::TERM)
     }
 
+    /// A signal to the agent.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
     /// A signal to the agent, then all that it wrote.
     #[track_caller]
     pub fn stop_with(self, signal: Signal) -> Run {

@@ -66,8 +66,10 @@ struct State {
     reopen: bool,
     /// Set when the run is to end: from then on [`WhenFull::Block`] drops new events.
     block_until: Option<Instant>,
-    /// Set when the stream ends: until when the output may go on delivering.
+    /// Set when the run is to end: until when the output may go on delivering.
     deadline: Option<Instant>,
+    /// Nothing more will be offered.
+    ended: bool,
     /// The output takes nothing any more.
     closed: bool,
 }
@@ -144,7 +146,7 @@ impl Buffer {
                     return Next::Batch(batch);
                 }
                 Some(Item::Lost(events)) => return Next::Lost(events),
-                None if state.deadline.is_some() || state.closed => return Next::End,
+                None if state.ended || state.closed => return Next::End,
                 None => state = self.news.wait(state).unwrap_or_else(PoisonError::into_inner),
             }
         }
@@ -172,13 +174,18 @@ impl Buffer {
         self.room.notify_all();
     }
 
-    /// Ends the stream: nothing more will be offered, and the output has until `deadline` to deliver what waits.
-    pub(super) fn end(&self, deadline: Instant) {
+    /// Bounds how long the output may go on delivering.
+    pub(super) fn deliver_until(&self, deadline: Instant) {
         self.lock().deadline = Some(deadline);
+    }
+
+    /// Ends the stream: nothing more will be offered.
+    pub(super) fn end(&self) {
+        self.lock().ended = true;
         self.news.notify_one();
     }
 
-    /// Until when the output may deliver, once the stream has ended.
+    /// Until when the output may deliver, if that is bounded.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.lock().deadline
     }
@@ -194,6 +201,12 @@ impl Buffer {
         drop(state);
         self.room.notify_all();
         self.news.notify_all();
+    }
+
+    /// Whether a destination that fails is given up: the stream has ended, or is to end.
+    pub(super) fn is_ending(&self) -> bool {
+        let state = self.lock();
+        state.ended || state.deadline.is_some()
     }
 
     /// The counts of this moment.
@@ -277,7 +290,7 @@ mod tests {
 
     /// What comes out until the end: sequences of batches, and losses as (count, first, last).
     fn rest(buffer: &Buffer) -> Vec<String> {
-        buffer.end(Instant::now());
+        buffer.end();
         let mut items = Vec::new();
         loop {
             match buffer.next() {

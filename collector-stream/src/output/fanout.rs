@@ -3,7 +3,7 @@
 use std::{
     io,
     sync::{
-        Arc, Condvar, Mutex, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -108,8 +108,18 @@ struct Outputs {
     outputs: Vec<Output>,
     /// `event.sequence` of the last event of the last batch.
     offered: AtomicU64,
-    endings: Mutex<Vec<Option<Ending>>>,
-    ended: Condvar,
+    progress: Mutex<Progress>,
+    /// Something about the progress has changed.
+    changed: Condvar,
+}
+
+/// How far the end of the run has come.
+#[derive(Debug)]
+struct Progress {
+    /// How each output ended, once it did.
+    endings: Vec<Option<Ending>>,
+    /// Until when outputs may deliver, if that is bounded.
+    deadline: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -164,10 +174,10 @@ impl Fanout {
             workers.push(worker);
         }
         let shared = Arc::new(Outputs {
-            endings: Mutex::new(vec![None; ready.len()]),
+            progress: Mutex::new(Progress { endings: vec![None; ready.len()], deadline: None }),
             outputs: ready,
             offered: AtomicU64::new(0),
-            ended: Condvar::new(),
+            changed: Condvar::new(),
         });
         let end_run = Arc::new(end_run);
         for (index, worker) in workers.into_iter().enumerate() {
@@ -201,23 +211,28 @@ impl Fanout {
         self.shared.offered.store(last, Ordering::Release);
     }
 
-    /// Ends the stream: waits until every output has delivered all, or until `deadline` and the moment that an output takes to
-    /// notice it.
+    /// Ends the stream, and waits until every output has delivered all: however long that takes, unless
+    /// [`FanoutHandle::deliver_until`] bounds it, before or meanwhile.
     #[must_use]
-    pub fn finish(self, deadline: Instant) -> Vec<OutputReport> {
+    pub fn finish(self) -> Vec<OutputReport> {
         for output in &self.shared.outputs {
-            output.buffer.end(deadline);
+            output.buffer.end();
             output.bell.ring();
         }
-        let mut endings = self.shared.endings.lock().unwrap_or_else(PoisonError::into_inner);
-        while endings.iter().any(Option::is_none) {
-            let left = (deadline + NOTICE).saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            endings = self.shared.ended.wait_timeout(endings, left).unwrap_or_else(PoisonError::into_inner).0;
+        let mut progress = self.shared.progress();
+        while progress.endings.iter().any(Option::is_none) {
+            let left = progress
+                .deadline
+                .map(|deadline| (deadline + NOTICE).saturating_duration_since(Instant::now()));
+            progress = match left {
+                Some(Duration::ZERO) => break,
+                Some(left) => {
+                    self.shared.changed.wait_timeout(progress, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.shared.changed.wait(progress).unwrap_or_else(PoisonError::into_inner),
+            };
         }
-        drop(endings);
+        drop(progress);
         self.handle().reports()
     }
 }
@@ -236,10 +251,20 @@ impl FanoutHandle {
         self.shared.outputs.iter().for_each(|output| output.buffer.block_until(deadline));
     }
 
+    /// Bounds by this moment how long outputs may go on delivering. What they did not deliver by then is pending for ever.
+    pub fn deliver_until(&self, deadline: Instant) {
+        for output in &self.shared.outputs {
+            output.buffer.deliver_until(deadline);
+            output.bell.ring();
+        }
+        self.shared.progress().deadline = Some(deadline);
+        self.shared.changed.notify_all();
+    }
+
     /// What has become of each output so far. An output that still runs is incomplete.
     #[must_use]
     pub fn reports(&self) -> Vec<OutputReport> {
-        let endings = self.shared.endings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let endings = self.shared.progress().endings.clone();
         let running = || Ending::Incomplete("the time was up".to_owned());
         let outputs = self.shared.outputs.iter().zip(endings);
         outputs
@@ -262,9 +287,12 @@ impl Delivery for FanoutHandle {
 }
 
 impl Outputs {
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Notes how an output ended; answers whether the run has to end by that.
     fn note_ending(&self, index: usize, ending: Ending) -> bool {
-        let mut endings = self.endings.lock().unwrap_or_else(PoisonError::into_inner);
         let closed = matches!(ending, Ending::Closed | Ending::Failed(_));
         let output = self.outputs.get(index);
         let quiet =
@@ -276,12 +304,13 @@ impl Outputs {
             };
             tracing::warn!("output {} has ended: {what}", output.name);
         }
-        if let Some(place) = endings.get_mut(index) {
+        let mut progress = self.progress();
+        if let Some(place) = progress.endings.get_mut(index) {
             *place = Some(ending);
         }
-        self.ended.notify_all();
+        self.changed.notify_all();
         let ends_run = output.is_some_and(|output| output.on_closed != OnClosed::Remove);
-        closed && (ends_run || endings.iter().all(Option::is_some))
+        closed && (ends_run || progress.endings.iter().all(Option::is_some))
     }
 }
 

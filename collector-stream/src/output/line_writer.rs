@@ -100,7 +100,7 @@ impl LineWriter {
 
     /// After a failure: gives up when the stream has ended, else waits and has the line go on, or begin again elsewhere.
     fn recover(&mut self, error: &io::Error, place: &mut Place) -> Result<(), Stop> {
-        if self.buffer.deadline().is_some() {
+        if self.buffer.is_ending() {
             return Err(Stop::TimeIsUp(error.to_string()));
         }
         let pause = self.pause.unwrap_or_else(|| {

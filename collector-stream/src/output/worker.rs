@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use collector_event::{Host, Shared, Timestamp};
@@ -57,7 +57,11 @@ impl Worker {
             };
             match result {
                 Ok(()) => {}
-                Err(Stop::TimeIsUp(why)) => return Ending::Incomplete(why),
+                Err(Stop::TimeIsUp(why)) => {
+                    // Nothing will make room any more.
+                    self.buffer.block_until(Instant::now());
+                    return Ending::Incomplete(why);
+                }
                 Err(Stop::Failed(error)) => {
                     self.buffer.close();
                     let closed = error.kind() == std::io::ErrorKind::BrokenPipe;

@@ -124,7 +124,13 @@ Examples:
   sudo collector run --output stdout,format=compact | less
   sudo env COLLECTOR_EXCLUDE='uid=0;comm=make' collector run
 
-On a terminal, or with -v, stderr has a start line and a summary.";
+On a terminal, or with -v, stderr has a start line and a summary.
+
+Signals:
+  SIGTERM, SIGINT  end in order, within [agent] stop_timeout
+  SIGHUP           reload the configuration file
+  SIGUSR1          open all outputs again, as after a rotation
+  SIGUSR2          print the counters of the run and of each output";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:

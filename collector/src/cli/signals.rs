@@ -2,13 +2,13 @@
 
 use std::{
     io::{self, IsTerminal as _},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     thread,
     time::Instant,
 };
 
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ},
+    consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ},
     iterator::Signals as Caught,
 };
 
@@ -17,50 +17,29 @@ use super::stop::Stop;
 /// Reads the configuration again.
 pub(super) type Reload = Box<dyn FnMut() + Send>;
 
-/// Follows the signals of a run until the process ends.
-pub(super) struct Signals {
-    stop: Arc<Stop>,
-    /// The time of the first request to stop.
-    requested: Arc<Mutex<Option<Instant>>>,
+/// Follows the signals of a run until the process ends, on a thread of its own.
+///
+/// SIGINT and SIGTERM end the stream in order, and the process when the stop timeout has passed; a second one changes nothing.
+/// SIGHUP reloads the configuration, if there is a file of it. SIGUSR1 makes every output open its destination again, and
+/// SIGUSR2 prints the counters. SIGXFSZ is ignored: write(2) fails instead, and the output reports that.
+pub(super) fn follow(stop: Stop, reload: Option<Reload>) -> io::Result<()> {
+    let caught = Caught::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXFSZ])?;
+    thread::Builder::new().name("signals".to_owned()).spawn(|| wait(caught, &Arc::new(stop), reload))?;
+    Ok(())
 }
 
-impl Signals {
-    /// SIGINT and SIGTERM end the stream in order, and the process when the stop timeout has passed; a second one changes nothing.
-    /// SIGHUP reloads the configuration, if there is a file of it. SIGUSR1 makes every output open its destination again. SIGXFSZ
-    /// is ignored: write(2) fails instead, and the output reports that.
-    pub(super) fn follow(stop: Stop, reload: Option<Reload>) -> io::Result<Self> {
-        let caught = Caught::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGXFSZ])?;
-        let (stop, requested) = (Arc::new(stop), Arc::default());
-        let follow = {
-            let (stop, requested) = (Arc::clone(&stop), Arc::clone(&requested));
-            move || wait(caught, &stop, &requested, reload)
-        };
-        thread::Builder::new().name("signals".to_owned()).spawn(follow)?;
-        Ok(Self { stop, requested })
-    }
-
-    /// Until when the outputs may go on delivering, once the stream has ended.
-    pub(super) fn deadline_of_outputs(&self) -> Instant {
-        let requested = *self.requested.lock().unwrap_or_else(PoisonError::into_inner);
-        self.stop.deadline_of_outputs(requested)
-    }
-}
-
-fn wait(
-    mut caught: Caught,
-    stop: &Arc<Stop>,
-    requested: &Mutex<Option<Instant>>,
-    mut reload: Option<Reload>,
-) {
+fn wait(mut caught: Caught, stop: &Arc<Stop>, mut reload: Option<Reload>) {
+    let mut stopping = false;
     for signal in &mut caught {
         match signal {
-            SIGINT | SIGTERM => begin_stop(stop, requested),
+            SIGINT | SIGTERM => begin_stop(stop, &mut stopping),
             SIGUSR1 => stop.reopen(),
+            SIGUSR2 => stop.print_counters(),
             SIGHUP => match &mut reload {
                 Some(reload) => reload(),
                 None if io::stderr().is_terminal() => {
                     tracing::info!("SIGHUP: the terminal is gone, so the run ends");
-                    begin_stop(stop, requested);
+                    begin_stop(stop, &mut stopping);
                 }
                 None => {
                     tracing::info!(
@@ -75,14 +54,11 @@ fn wait(
 }
 
 /// Begins to stop, once. Another thread ends the process when the stop timeout has passed.
-fn begin_stop(stop: &Arc<Stop>, requested: &Mutex<Option<Instant>>) {
-    let mut requested = requested.lock().unwrap_or_else(PoisonError::into_inner);
-    if requested.is_some() {
+fn begin_stop(stop: &Arc<Stop>, stopping: &mut bool) {
+    if std::mem::replace(stopping, true) {
         return;
     }
-    let now = stop.begin();
-    *requested = Some(now);
-    let (stop, end) = (Arc::clone(stop), stop.end(now));
+    let (stop, end) = (Arc::clone(stop), stop.begin());
     let give_up = move || {
         thread::sleep(end.saturating_duration_since(Instant::now()));
         stop.give_up()

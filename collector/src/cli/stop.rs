@@ -18,23 +18,18 @@ impl Stop {
         Self { handle, fanout, timeout }
     }
 
-    /// Asks the agent to stop, and bounds how long outputs may hold up the stream. Returns the time of the request.
+    /// Asks the agent to stop, and bounds how long outputs may hold up the stream and deliver. Returns when the process has to end.
     pub(super) fn begin(&self) -> Instant {
         let now = Instant::now();
         self.handle.stop();
         self.fanout.block_until(now + self.timeout * 7 / 10);
-        now
+        self.fanout.deliver_until(now + self.timeout * 9 / 10);
+        now + self.timeout
     }
 
-    /// When the process has to end.
-    pub(super) fn end(&self, requested: Instant) -> Instant {
-        requested + self.timeout
-    }
-
-    /// Until when outputs may deliver; the process has to end a little later. Without a request, the stream ended by itself just
-    /// now.
-    pub(super) fn deadline_of_outputs(&self, requested: Option<Instant>) -> Instant {
-        requested.unwrap_or_else(Instant::now) + self.timeout * 9 / 10
+    /// Prints the counters of the run and of each output, as they are now.
+    pub(super) fn print_counters(&self) {
+        summary::print_counters(&self.handle.counters(), &self.fanout.reports());
     }
 
     /// Makes every output open its destination again.

@@ -1,4 +1,4 @@
-//! What stderr says at the end of a run.
+//! What stderr says of the counters of a run.
 
 use std::io::{self, Write as _};
 
@@ -14,6 +14,17 @@ pub(super) fn print(counters: &Counters, reports: &[OutputReport], verbosity: &V
         say(&totals(counters));
     }
     print_undelivered(reports);
+}
+
+/// Prints the counters of a run that goes on: one line for the agent, and one for each output.
+pub(super) fn print_counters(counters: &Counters, reports: &[OutputReport]) {
+    say(&totals(counters));
+    for OutputReport { counters, .. } in reports {
+        let OutputCounters { name, written, delivered, dropped, pending, .. } = counters;
+        say(&format!(
+            "output {name}: {written} written, {delivered} delivered, {dropped} dropped, {pending} pending"
+        ));
+    }
 }
 
 /// Prints a line for each output that did not deliver everything.

@@ -12,7 +12,7 @@ use super::{
     args::{Replay, Run, Stream},
     log, outputs, progress,
     settings::Settings,
-    signals::{self, Signals},
+    signals,
     stop::Stop,
     summary,
     terminal::ColourChoice,
@@ -89,7 +89,7 @@ fn carry(
     })?;
     collector.report_delivery(fanout.handle());
     let stop = Stop::new(handle.clone(), fanout.handle(), settings.stop_timeout());
-    let signals = Signals::follow(stop, reload).context("cannot wait for signals")?;
+    signals::follow(stop, reload).context("cannot wait for signals")?;
     let mut last = None;
     let mut failure: Option<RunError> = None;
     while let Some(item) = collector.wait() {
@@ -101,7 +101,7 @@ fn carry(
             Err(error) => failure = Some(error),
         }
     }
-    let reports = fanout.finish(signals.deadline_of_outputs());
+    let reports = fanout.finish();
     summary::print(&handle.counters(), &reports, &stream.verbosity);
     if let Some(error) = failure {
         return Err(error.into());

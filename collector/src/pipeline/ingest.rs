@@ -244,6 +244,13 @@ impl Ingest {
         self.accounting.counters()
     }
 
+    /// Follows a change of the machine's name. A replay has the name of the machine that was recorded.
+    pub(super) fn follow_host_name(&mut self) {
+        if self.options.live {
+            self.enricher.follow_host_name();
+        }
+    }
+
     /// Begins a snapshot of /proc, if the table lost records and it is time. A replay has no /proc to compare with.
     pub(super) fn begin_proc_snapshot(&mut self) {
         if self.options.live {

@@ -76,6 +76,7 @@ impl Stages {
             return;
         }
         self.count();
+        self.ingest.follow_host_name();
         self.ingest.begin_proc_snapshot();
         // If more is in the ring, the table is only as far as the last record: those behind it may name what has ended,
         // however long they have been waiting.

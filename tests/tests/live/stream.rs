@@ -252,3 +252,54 @@ fn the_compact_format_has_one_line_for_each_event_and_no_json() {
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert!(child.wait().unwrap().success());
 }
+
+/// An agent that a test started by itself. It must not outlive a test that fails.
+struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// In a UTS namespace of the agent's own, so that the machine keeps its name.
+#[live_test]
+fn a_change_of_the_host_s_name_is_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    let stream = directory.path().join("stream.jsonl");
+    let script = "hostname first; exec \"$0\" run --event exec --output \"$1\"";
+    let mut unshare = Command::new("/usr/bin/unshare");
+    unshare.args(["--uts", "/bin/sh", "-c", script]).arg(agent::binary());
+    unshare.arg(format!("file:{}", stream.display())).stdin(Stdio::null());
+    let mut agent = Started(unshare.spawn().unwrap());
+    let has_name = |name: &str| {
+        let text = fs::read_to_string(&stream).unwrap_or_default();
+        text.contains(&format!("\"name\":\"{name}\",\"boot\"")).then_some(())
+    };
+    until("agent-start", || has_name("first"));
+    let namespace = format!("--uts=/proc/{}/ns/uts", agent.0.id());
+    let renamed = Command::new("/usr/bin/nsenter").args([&namespace, "hostname", "second"]).status().unwrap();
+    assert!(renamed.success());
+    until("an event of the second name", || {
+        run_true();
+        has_name("second")
+    });
+    kill_process(Pid::from_child(&agent.0), Signal::TERM).unwrap();
+    assert!(until("the end of collector", || agent.0.try_wait().unwrap()).success());
+}
+
+/// The counters are readable while the agent runs.
+#[live_test]
+fn sigusr2_prints_the_counters_of_the_run_and_of_each_output() {
+    let agent = Agent::start(&["--event", "exec"]);
+    run_true();
+    agent.signal(Signal::USR2);
+    agent.wait_for_stderr("events seen: ");
+    agent.wait_for_stderr("output stdout: ");
+    let run = agent.stop().expect_success();
+    let line = run.stderr.lines().find_map(|line| line.strip_prefix("collector: output stdout: ")).unwrap();
+    let numbers: Vec<u64> = line.split([' ', ',']).filter_map(|word| word.parse().ok()).collect();
+    let [written, delivered, dropped, pending] = numbers[..] else { panic!("{line}") };
+    assert!(written > 0 && written == delivered + dropped + pending, "{line}");
+}

@@ -11,7 +11,10 @@ use std::{
 };
 
 use collector_tests::agent;
-use rustix::fs::{CWD, FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, mknodat};
+use rustix::{
+    fs::{CWD, FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, mknodat},
+    pipe::fcntl_setpipe_size,
+};
 use serde_json::Value;
 
 use crate::common::fixture::recordings;
@@ -121,6 +124,29 @@ fn a_stdout_with_o_nonblock_gets_every_line() {
     }
     assert!(child.wait().unwrap().success());
     let events = events(&String::from_utf8(text).unwrap());
+    assert_eq!(events.last().unwrap()["event"]["sequence"], events.len());
+}
+
+/// The stop timeout is for a run that is asked to stop, not for a stream that ends by itself.
+#[test]
+fn a_reader_that_is_slower_than_the_stop_timeout_gets_all_of_a_stream_that_ends_by_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("collector.toml");
+    fs::write(&config, "[agent]\nstop_timeout = \"100ms\"\n").unwrap();
+    let recording = recordings("exec-hostile-argv").swap_remove(0);
+    let args = ["replay", recording.to_str().unwrap(), "--event", "fork,exec,exit", "--config"];
+    let mut command = agent::command(&args);
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    // A page, so that the agent cannot deliver all of it before it is read.
+    fcntl_setpipe_size(&writer, 4096).unwrap();
+    let mut child = command.arg(&config).stdout(writer).spawn().unwrap();
+    drop(command);
+    thread::sleep(Duration::from_millis(500));
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert!(text.len() > 8192, "the pipe takes it all: {}", text.len());
+    assert!(child.wait().unwrap().success());
+    let events = events(&text);
     assert_eq!(events.last().unwrap()["event"]["sequence"], events.len());
 }
 
