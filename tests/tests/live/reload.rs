@@ -103,7 +103,7 @@ fn a_wrong_configuration_is_reported_and_the_old_one_stays_and_settings_that_nee
     reloaded.wait_for(&["md5"]);
     let run = reloaded.agent.stop().expect_success();
     for part in
-        ["unknown variant `crc32`", "line 1, column", "what there was before stays", "restart: snapshot"]
+        ["unknown variant `crc32`", "line 1, column", "the old configuration stays", "restart: snapshot"]
     {
         assert!(run.stderr.contains(part), "no {part:?} in {}", run.stderr);
     }
