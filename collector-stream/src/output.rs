@@ -9,18 +9,19 @@ mod encoder;
 mod fanout;
 mod file;
 mod line_writer;
+mod mode;
+mod selection;
 mod sink;
 mod stdout;
 mod tail;
 mod worker;
 
 pub use self::{
-    config::{
-        BUFFER_MAX, BUFFER_MIN, Mode, ModeError, OutputConfig, OutputConfigError, Selection, WhenClosed,
-        WhenFull,
-    },
+    config::{BUFFER_MAX, BUFFER_MIN, OutputConfig, OutputConfigError, WhenClosed, WhenFull},
     destination::{Destination, DestinationError},
     fanout::{Fanout, FanoutHandle, Opened, OutputReport, Style, open},
+    mode::{Mode, ModeError},
+    selection::Selection,
     sink::OpenError,
     worker::Ending,
 };

@@ -13,67 +13,24 @@ use tokio::sync::oneshot;
 
 use crate::{
     checksum::Algorithms,
-    collector::{Collector, Handle, set_thread_nice},
-    config::{Checksums, Config, ConfigError, Redaction},
-    describe::Cgroups,
-    digest::Digests,
-    enrich::Enricher,
+    collector::Collector,
+    config::{Checksums, Config, Redaction},
     event::{Action, Agent, AgentKind},
     filter::{Filter, Selection},
     linux::give_memory_back,
-    load::{self, LoadError, Loaded},
+    load::{self, Loaded},
     machine::Machine,
-    options,
-    pipeline::{
-        self, Pipeline, Stopper,
-        channel::{Slots, channel},
-        commands::Commands,
-        handoff::{Batches, Events, Handoff},
-        published_counters::PublishedCounters,
-    },
-    procfs::{OpenProcError, Proc},
-    reload::Reloader,
+    prepared::Prepared,
+    procfs::Proc,
     source::{
         RecordSource,
-        recording::{Progress, Recorder, Recording, RecordingError},
+        recording::{Progress, Recorder, Recording},
         replay::Replay,
         ring::Ring,
     },
-    stream::batch::{Batch, BatchBuilder},
-    wake_event::WakeEvent,
+    start_error::StartError,
+    stream::batch::Batch,
 };
-
-/// Events in the channel to the consumer. What waits beyond them is in the queue.
-const EVENTS: usize = 1024;
-/// Batches in that channel.
-const BATCHES: usize = 8;
-
-/// Why the agent did not start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The configuration is wrong.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The programs could not be loaded.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// /proc is missing.
-    #[error(transparent)]
-    Proc(#[from] OpenProcError),
-    /// A recording could not be read or written.
-    #[error(transparent)]
-    Recording(#[from] RecordingError),
-    /// The system refused a descriptor or a thread.
-    #[error("cannot start the agent's thread")]
-    Thread(#[source] io::Error),
-    /// Only connections were asked for, and their hooks could not be attached.
-    #[error("nothing to watch: {reason}")]
-    NothingToWatch {
-        /// Why not.
-        reason: String,
-    },
-}
 
 /// Configures an agent. Without any call it reports exec, exit and connect, as the binary does.
 ///
@@ -311,7 +268,7 @@ impl Builder {
             Some(path) => Box::new(Recorder::create(ring, path, &machine)?),
             None => Box::new(ring),
         };
-        Ok(Prepared::new(self, source, machine, proc, agent, None))
+        Ok(self.prepared(source, machine, proc, agent, None))
     }
 
     fn recorded(mut self, recording: &Path) -> Result<Prepared, StartError> {
@@ -335,7 +292,20 @@ impl Builder {
         }
         let source = Box::new(Replay::new(recording));
         let progress = source.progress();
-        Ok(Prepared::new(self, source, machine, proc, agent, Some(progress)))
+        Ok(self.prepared(source, machine, proc, agent, Some(progress)))
+    }
+
+    fn prepared(
+        self,
+        source: Box<dyn RecordSource>,
+        machine: Machine,
+        proc: Arc<Proc>,
+        agent: Agent,
+        progress: Option<Progress>,
+    ) -> Prepared {
+        let Self { config, selection, stop_timeout, .. } = self;
+        let stop_timeout = stop_timeout.unwrap_or(Duration::from_secs(5));
+        Prepared { config, selection, stop_timeout, source, machine, proc, agent, progress }
     }
 
     /// Connections that cannot be watched are a degraded feature, unless nothing else was asked for.
@@ -346,105 +316,6 @@ impl Builder {
             Some(reason) if only_connections => Err(StartError::NothingToWatch { reason: reason.clone() }),
             Some(_) | None => Ok(()),
         }
-    }
-}
-
-/// Everything that the agent's thread needs, except where its events go.
-struct Prepared {
-    config: Config,
-    selection: Selection,
-    stop_timeout: Duration,
-    source: Box<dyn RecordSource>,
-    machine: Machine,
-    proc: Arc<Proc>,
-    agent: Agent,
-    /// Of a replay.
-    progress: Option<Progress>,
-}
-
-impl Prepared {
-    fn new(
-        builder: Builder,
-        source: Box<dyn RecordSource>,
-        machine: Machine,
-        proc: Arc<Proc>,
-        agent: Agent,
-        progress: Option<Progress>,
-    ) -> Self {
-        let Builder { config, selection, stop_timeout, .. } = builder;
-        let stop_timeout = stop_timeout.unwrap_or(Duration::from_secs(5));
-        Self { config, selection, stop_timeout, source, machine, proc, agent, progress }
-    }
-
-    fn events(self) -> Result<Collector, StartError> {
-        self.launch(EVENTS, |slots| Box::new(Events::new(slots)))
-    }
-
-    fn batches(self, with_events: bool) -> Result<Collector<Batch>, StartError> {
-        self.launch(BATCHES, |slots| Box::new(Batches::new(slots, BatchBuilder::new(with_events))))
-    }
-
-    fn launch<T>(
-        self,
-        capacity: usize,
-        handoff: impl FnOnce(Slots<T>) -> Box<dyn Handoff>,
-    ) -> Result<Collector<T>, StartError> {
-        let wake = WakeEvent::new().map_err(|errno| StartError::Thread(errno.into()))?;
-        let (slots, items) = channel(capacity, wake.clone());
-        let stopper = Stopper::new(wake.clone());
-        let commands = Commands::new(wake.clone());
-        let counters = PublishedCounters::default();
-        let reloader = Reloader::new(self.config.clone(), commands.clone());
-        let agent = Arc::new(self.agent.clone());
-        let handle = Handle::new(stopper.clone(), reloader, commands.clone(), counters.clone(), agent);
-        let progress = self.progress.clone();
-        let handoff = handoff(slots);
-        let run = move || {
-            let (agent, started_ns) = (self.agent.clone(), self.machine.started_ns);
-            self.pipeline(handoff, stopper, commands, counters, &wake).run(agent, started_ns)
-        };
-        let thread =
-            thread::Builder::new().name("collector".to_owned()).spawn(run).map_err(StartError::Thread)?;
-        Ok(Collector::new(items, handle, progress, thread))
-    }
-
-    /// The pipeline, on the thread that will run it.
-    fn pipeline(
-        self,
-        handoff: Box<dyn Handoff>,
-        stopper: Stopper,
-        commands: Commands,
-        counters: PublishedCounters,
-        wake: &WakeEvent,
-    ) -> Pipeline {
-        let Self { config, selection, stop_timeout, source, machine, proc, progress, .. } = self;
-        let live = progress.is_none();
-        let cgroups = load::find_cgroup2().filter(|_| live).and_then(|mount| Cgroups::new(mount.path()).ok());
-        let boot = machine.host.boot.as_ref().map_or("", |boot| boot.id.as_str());
-        let run_id = format!("{boot}:{}", machine.started_ns).into();
-        let digests = Digests::new(options::digest(&config), &proc, wake);
-        if live {
-            set_thread_nice(config.ring.nice);
-        }
-        Pipeline::new(pipeline::Setup {
-            source,
-            digests,
-            enricher: Enricher::new(machine, proc, cgroups, options::enrich(&config)),
-            options: pipeline::PipelineOptions {
-                actions: config.actions(),
-                queue: config.queue.events,
-                ring_bytes: usize::try_from(config.ring.bytes).unwrap_or(0),
-                // Time is left for what follows: the outputs have to deliver the rest.
-                digest_grace: stop_timeout / 2,
-                live,
-            },
-            selection,
-            handoff,
-            stopper,
-            commands,
-            counters,
-            run_id,
-        })
     }
 }
 

@@ -46,7 +46,9 @@ mod fake_proc;
 mod file_calls;
 pub mod filter;
 mod interned;
+mod prepared;
 mod reload;
+mod start_error;
 mod word;
 
 // Not part of the public API: for the binary, and for tests, fuzzers and benches of the workspace.
@@ -104,9 +106,10 @@ pub use collector_event as event;
 pub use collector_stream as stream;
 
 pub use self::{
-    builder::{Builder, StartError},
+    builder::Builder,
     collector::{Collector, Handle, RunError, set_thread_nice},
     config::{Config, ConfigError},
+    start_error::StartError,
 };
 // Within errors and results of the above.
 #[doc(inline)]

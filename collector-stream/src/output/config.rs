@@ -1,11 +1,14 @@
 //! How an output is configured: an `[[output]]` table, or one word: `file:/var/log/x.jsonl,format=json,buffer=8MiB`.
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::str::FromStr;
 
-use collector_event::Action;
 use serde::{Deserialize, Serialize};
 
-use super::destination::{Destination, DestinationError};
+use super::{
+    destination::{Destination, DestinationError},
+    mode::Mode,
+    selection::Selection,
+};
 use crate::{
     format::{Format, UnknownFormat},
     units::ByteSize,
@@ -211,92 +214,11 @@ fn last_option(text: &str) -> Option<(&str, &str, &str)> {
     is_word.then_some((rest, option, value))
 }
 
-/// The actions that an output takes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(transparent)]
-pub struct Selection(BTreeSet<Action>);
-
-impl Selection {
-    /// Of these actions. None at all selects everything.
-    #[must_use]
-    pub fn of(actions: impl IntoIterator<Item = Action>) -> Self {
-        Self(actions.into_iter().collect())
-    }
-
-    /// Whether no event is left out.
-    #[must_use]
-    pub fn is_everything(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Whether the output takes events of this action. The agent's own records always come, a connect brings its result, and
-    /// late digests come with the actions that can lack them.
-    #[must_use]
-    pub fn takes(&self, action: Action) -> bool {
-        match action {
-            Action::AgentStart | Action::AgentStop | Action::Loss | Action::Checksums => true,
-            Action::ConnectResult if self.0.contains(&Action::Connect) => true,
-            _ => self.is_everything() || self.0.contains(&action),
-        }
-    }
-}
-
-impl FromStr for Selection {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        text.split('+').map(|name| name.parse().map_err(drop)).collect::<Result<_, ()>>().map(Self)
-    }
-}
-
-/// Permissions of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mode(u32);
-
-impl Mode {
-    /// The bits, as chmod(2) takes them.
-    #[must_use]
-    pub fn bits(self) -> u32 {
-        self.0
-    }
-}
-
-impl Default for Mode {
-    /// For the owner alone: the stream has the environment of every process, which /proc shows to nobody else either.
-    fn default() -> Self {
-        Self(0o600)
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04o}", self.0)
-    }
-}
-
-/// A text that is not a file mode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a mode is octal, and the owner may write: 0640")]
-pub struct ModeError;
-
-impl FromStr for Mode {
-    type Err = ModeError;
-
-    fn from_str(text: &str) -> Result<Self, ModeError> {
-        match u32::from_str_radix(text, 8) {
-            Ok(bits) if bits <= 0o777 && bits & 0o200 != 0 => Ok(Self(bits)),
-            Ok(_) | Err(_) => Err(ModeError),
-        }
-    }
-}
-
-crate::word::serde_as_word!(Mode);
-
 #[cfg(test)]
 mod tests {
     use collector_event::Action;
 
-    use super::{Destination, Mode, OutputConfig, Selection, WhenClosed, WhenFull};
+    use super::{Destination, OutputConfig, Selection, WhenClosed, WhenFull};
 
     fn file(path: &str) -> OutputConfig {
         OutputConfig::new(Destination::File(path.into()))
@@ -311,7 +233,7 @@ mod tests {
             buffer: "2MiB".parse().unwrap(),
             when_full: Some(WhenFull::DropNewest),
             when_closed: Some(WhenClosed::End),
-            mode: Some(Mode(0o640)),
+            mode: Some("0640".parse().unwrap()),
             ..file("/x,y.jsonl")
         };
         assert_eq!(text.parse(), Ok(expected));
@@ -336,17 +258,5 @@ mod tests {
         check_refused("file:/x,select=execs", "exec+exit+connect");
         check_refused("file:/x,mode=0444", "octal");
         check_refused("kafka://x", "output");
-    }
-
-    #[test]
-    fn a_selection_keeps_what_explains_the_stream() {
-        let selection = Selection::of([Action::Connect]);
-        for action in
-            [Action::AgentStart, Action::Loss, Action::AgentStop, Action::Connect, Action::ConnectResult]
-        {
-            assert!(selection.takes(action), "{action}");
-        }
-        assert!(!selection.takes(Action::Exec));
-        assert!(Selection::default().takes(Action::Exec));
     }
 }

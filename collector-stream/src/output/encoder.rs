@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use collector_event::{Action, Event, Host, Loss, LossReason, Shared, Timestamp};
 
-use super::{buffer::Events, config::Selection};
+use super::{buffer::Events, selection::Selection};
 use crate::{
     batch::Batch,
     format::{CompactFormat, json},
@@ -105,7 +105,7 @@ mod tests {
     use collector_event::{Action, Event, LossReason, Shared, Timestamp};
 
     use super::{Encoder, Events};
-    use crate::{batch::BatchBuilder, output::config::Selection};
+    use crate::{batch::BatchBuilder, output::selection::Selection};
 
     #[test]
     fn a_selection_takes_whole_lines_and_says_which_they_are() {

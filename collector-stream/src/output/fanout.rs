@@ -15,11 +15,12 @@ use collector_event::OutputCounters;
 use super::{
     bell::Bell,
     buffer::{Buffer, Counts},
-    config::{OutputConfig, Selection, WhenClosed, WhenFull},
+    config::{OutputConfig, WhenClosed, WhenFull},
     destination::Destination,
     encoder::Encoder,
     file::FileSink,
     line_writer::LineWriter,
+    selection::Selection,
     sink::{OpenError, Sink},
     stdout::Stdout,
     worker::{Ending, Worker},

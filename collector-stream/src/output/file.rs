@@ -16,8 +16,8 @@ use rustix::{
 };
 
 use super::{
-    config::Mode,
     descriptor::Descriptor,
+    mode::Mode,
     sink::{OpenError, Sink},
     tail,
 };

@@ -2,7 +2,7 @@
 
 use std::{error::Error as _, io, os::fd::BorrowedFd, path::PathBuf};
 
-use super::config::Mode;
+use super::mode::Mode;
 
 /// Takes bytes. It is used by the thread of one output alone.
 pub(super) trait Sink: Send {

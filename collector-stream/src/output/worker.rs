@@ -9,9 +9,9 @@ use collector_event::{Host, Shared, Timestamp};
 
 use super::{
     buffer::{Buffer, Next},
-    config::Selection,
     encoder::Encoder,
     line_writer::{LineWriter, Stop},
+    selection::Selection,
 };
 
 /// How an output ended.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::settings::SettingsError;
-use crate::{builder::StartError, config::ConfigError, stream::output::OpenError};
+use crate::{config::ConfigError, start_error::StartError, stream::output::OpenError};
 
 /// Wrong usage, as clap has it.
 const WRONG_USAGE: u8 = 2;

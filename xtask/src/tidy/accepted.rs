@@ -47,7 +47,7 @@ pub(super) const CRATES: &[Checked] = &[
             defaults word text errno signal checksum interned linux wake_event
             procfs process fact clock machine redact filter load decode source
             digest track describe enrich
-            config options pipeline reload collector builder
+            config options pipeline reload start_error collector prepared builder
             inspect doctor cli",
         circles: &[],
         disorder: &[],
