@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
+    io::{BufRead as _, BufReader},
     os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{Child, ExitStatus, Stdio},
@@ -103,6 +104,20 @@ pub(super) fn events(path: &Path) -> Vec<Value> {
     assert!(text.is_empty() || text.ends_with('\n'), "{} ends in half a line", path.display());
     let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
     text.lines().map(read).collect()
+}
+
+/// Reads a file that may be larger than memory: every event has the next sequence, from 1 on. Answers with the number of events
+/// and the last one.
+#[track_caller]
+pub(super) fn check_without_a_hole(path: &Path) -> (u64, Value) {
+    let mut last = Value::Null;
+    let mut count = 0;
+    for line in BufReader::new(File::open(path).unwrap()).lines() {
+        last = serde_json::from_str(&line.unwrap()).unwrap();
+        count += 1;
+        assert_eq!(last["event"]["sequence"], count, "{last}");
+    }
+    (count, last)
 }
 
 /// The sequences of events that are part of the stream.
