@@ -3,7 +3,8 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Seek as _, SeekFrom},
+    mem,
     os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{Child, ExitStatus, Stdio},
@@ -12,6 +13,7 @@ use std::{
 
 use collector_tests::{agent::command, wait::until, workload::spawn::Plan};
 use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -59,19 +61,37 @@ impl Outputs {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Runs `/bin/true` with this argument, and waits until its exit is in the file.
+    /// Runs `/bin/true` with this argument, and waits until its exec and exit are in the file, behind what is there now.
     pub(super) fn mark(&self, mark: &str, file: &str) {
+        let path = self.path(file);
+        let mut lines = File::open(&path).ok().map(BufReader::new);
+        if let Some(lines) = &mut lines {
+            lines.seek(SeekFrom::End(0)).unwrap();
+        }
         let mut plan = Plan::of("/bin/true");
         plan.args.push(mark.into());
         let child = plan.spawn();
-        let pid = child.pid;
+        let exit = format!("\"pid\":{},", child.pid);
         child.reap();
-        let exit = format!("\"pid\":{pid},");
+        let (mut line, mut has_mark) = (Vec::new(), false);
         until(&format!("{mark} in {file}"), || {
-            let text = self.text(file);
-            let has_exit =
-                text.lines().any(|line| line.contains("\"action\":\"exit\"") && line.contains(&exit));
-            (text.contains(mark) && has_exit).then_some(())
+            // A file that has been renamed comes back with its first event.
+            if lines.is_none() {
+                lines = File::open(&path).ok().map(BufReader::new);
+            }
+            let lines = lines.as_mut()?;
+            loop {
+                lines.read_until(b'\n', &mut line).unwrap();
+                if !line.ends_with(b"\n") {
+                    return None;
+                }
+                let text = String::from_utf8_lossy(&line);
+                has_mark |= text.contains(mark);
+                if has_mark && text.contains("\"action\":\"exit\"") && text.contains(&exit) {
+                    return Some(());
+                }
+                line.clear();
+            }
         });
     }
 
@@ -106,18 +126,31 @@ pub(super) fn events(path: &Path) -> Vec<Value> {
     text.lines().map(read).collect()
 }
 
-/// Reads a file that may be larger than memory: every event has the next sequence, from 1 on. Answers with the number of events
-/// and the last one.
+/// Reads a file that may be larger than memory: every line is JSON, and every event has the next sequence, from 1 on. Answers
+/// with the number of events and the last one.
 #[track_caller]
 pub(super) fn check_without_a_hole(path: &Path) -> (u64, Value) {
-    let mut last = Value::Null;
-    let mut count = 0;
-    for line in BufReader::new(File::open(path).unwrap()).lines() {
-        last = serde_json::from_str(&line.unwrap()).unwrap();
+    let mut lines = BufReader::with_capacity(1 << 20, File::open(path).unwrap());
+    let (mut line, mut last, mut count) = (Vec::new(), Vec::new(), 0);
+    while lines.read_until(b'\n', &mut line).unwrap() > 0 {
+        let placed: Placed = serde_json::from_slice(&line).unwrap();
         count += 1;
-        assert_eq!(last["event"]["sequence"], count, "{last}");
+        assert_eq!(placed.event.sequence, count, "{}", String::from_utf8_lossy(&line));
+        mem::swap(&mut line, &mut last);
+        line.clear();
     }
-    (count, last)
+    (count, serde_json::from_slice(&last).unwrap())
+}
+
+/// Of an event, only its place in the stream: gigabytes of events are read by it.
+#[derive(Deserialize)]
+struct Placed {
+    event: Place,
+}
+
+#[derive(Deserialize)]
+struct Place {
+    sequence: u64,
 }
 
 /// The sequences of events that are part of the stream.
