@@ -108,6 +108,8 @@ fn a_closed_stdout_beside_another_output_only_ends_itself() {
 fn a_stdout_with_o_nonblock_gets_every_line() {
     let (mut reader, writer) = std::io::pipe().unwrap();
     fcntl_setfl(writer.as_fd(), fcntl_getfl(writer.as_fd()).unwrap() | OFlags::NONBLOCK).unwrap();
+    // A page: it is full most of the time.
+    fcntl_setpipe_size(&writer, 4096).unwrap();
     let recording = recordings("exec-hostile-argv").swap_remove(0);
     let mut command = agent::command(&["replay", recording.to_str().unwrap(), "--event", "fork,exec,exit"]);
     let mut child = command.stdout(writer).spawn().unwrap();
@@ -115,7 +117,7 @@ fn a_stdout_with_o_nonblock_gets_every_line() {
     let mut text = Vec::new();
     let mut chunk = [0; 4096];
     loop {
-        // Slower than the agent, so that the pipe is full most of the time.
+        // Slower than the agent.
         thread::sleep(Duration::from_millis(1));
         match reader.read(&mut chunk).unwrap() {
             0 => break,

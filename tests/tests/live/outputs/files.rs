@@ -27,22 +27,25 @@ fn a_file_that_is_renamed_goes_on_under_its_path_without_a_signal() {
 
 #[live_test]
 fn sigusr1_opens_files_again_and_the_run_goes_on() {
+    opens_files_again(Signal::USR1);
+}
+
+/// A run that has a terminal ends, as its terminal is gone.
+#[live_test]
+fn sighup_without_a_configuration_file_opens_files_again_and_the_run_goes_on() {
+    opens_files_again(Signal::HUP);
+}
+
+#[track_caller]
+fn opens_files_again(signal: Signal) {
     let mut agent = Outputs::start(tempfile::tempdir().unwrap(), &["file:{}/stream.jsonl"], Stdio::null());
     agent.mark("before", "stream.jsonl");
     fs::rename(agent.path("stream.jsonl"), agent.path("old.jsonl")).unwrap();
-    agent.signal(Signal::USR1);
+    agent.signal(signal);
     // It is there although nothing has happened since that the agent reports.
     collector_tests::wait::until("the file", || agent.path("stream.jsonl").exists().then_some(()));
     agent.mark("after", "stream.jsonl");
     assert!(agent.stop().0.success(), "{}", agent.text("stderr"));
     assert!(events(&agent.path("old.jsonl")).len() > 1);
-}
-
-#[live_test]
-fn sighup_without_a_configuration_file_does_not_end_a_run_that_has_no_terminal() {
-    let mut agent = Outputs::start(tempfile::tempdir().unwrap(), &["file:{}/stream.jsonl"], Stdio::null());
-    agent.signal(Signal::HUP);
-    agent.mark("after the signal", "stream.jsonl");
-    assert!(agent.stop().0.success(), "{}", agent.text("stderr"));
     assert_eq!(events(&agent.path("stream.jsonl")).last().unwrap()["event"]["action"], "agent-stop");
 }

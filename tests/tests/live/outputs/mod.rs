@@ -3,5 +3,6 @@
 mod agent;
 mod files;
 mod independence;
+mod nonblocking;
 mod restart;
 mod stop;

@@ -5,7 +5,7 @@ use std::{process::Stdio, thread, time::Duration};
 use collector_tests::{live::live_test, wait::until};
 use rustix::process::Signal;
 
-use super::agent::{Count, Outputs, undelivered};
+use super::agent::{Count, undelivered};
 use crate::overload::stopped::storm_of;
 
 #[live_test(alone)]
@@ -36,14 +36,4 @@ fn sigterm_ends_a_run_whose_only_reader_is_stalled_and_what_it_did_not_get_is_co
         summary.contains(&format!(" {written} written")),
         "every event that was written was offered: {said}"
     );
-}
-
-#[live_test]
-fn a_second_sigterm_while_it_drains_changes_nothing() {
-    let mut agent = Outputs::start(tempfile::tempdir().unwrap(), &["file:{}/stream.jsonl"], Stdio::null());
-    agent.mark("an event", "stream.jsonl");
-    agent.signal(Signal::TERM);
-    agent.signal(Signal::TERM);
-    let status = until("the end of collector", || agent.child.try_wait().unwrap());
-    assert!(status.success(), "{}", agent.text("stderr"));
 }
