@@ -243,11 +243,11 @@ fn the_compact_format_has_one_line_for_each_event_and_no_json() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let first = lines.next().unwrap().unwrap();
     assert!(!first.is_empty() && serde_json::from_str::<Value>(&first).is_err(), "{first}");
-    let hostile = Command::new("/bin/true").arg("\x1b[31mred\nline").status().unwrap();
+    let hostile = Command::new("/bin/true").arg("\x1b[31mto a terminal\nline").status().unwrap();
     assert!(hostile.success());
-    let line = lines.map(Result::unwrap).find(|line| line.contains("red")).unwrap();
+    let line = lines.map(Result::unwrap).find(|line| line.contains("to a terminal")).unwrap();
     assert!(line.contains("true"), "{line:?}");
-    assert!(!line.contains("\x1b[31mred"), "an argument must not speak to the terminal: {line:?}");
+    assert!(!line.contains("\x1b["), "an argument must not speak to the terminal: {line:?}");
     assert!(line.contains("line"), "an argument must not break the line: {line:?}");
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert!(child.wait().unwrap().success());

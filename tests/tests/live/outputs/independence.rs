@@ -11,7 +11,7 @@ use crate::overload::stopped::storm_for;
 
 /// How long the storm lasts: `COLLECTOR_STALL_SECONDS`, which is 60 when somebody looks closely.
 fn storm_time() -> Duration {
-    let seconds = env::var("COLLECTOR_STALL_SECONDS").map_or(20, |seconds| seconds.parse().unwrap());
+    let seconds = env::var("COLLECTOR_STALL_SECONDS").map_or(10, |seconds| seconds.parse().unwrap());
     Duration::from_secs(scaled(seconds).into())
 }
 
